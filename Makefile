@@ -1,0 +1,54 @@
+# Every target works in a fresh clone: it makes the virtual environment when there is none.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+EXECUTE := $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False
+
+.PHONY: help study test test-slow lab lint bench notebooks results clean
+
+help:
+	@echo "make study      train and compare on the shipped digits, about 8 minutes on two CPU cores: results/quick/"
+	@echo "make test       all tests but the slow ones"
+	@echo "make test-slow  the slow ones too"
+	@echo "make lab        open JupyterLab in notebooks/"
+	@echo "make lint       ruff check and ruff format --check"
+	@echo "make notebooks  execute every notebook in place"
+	@echo "make bench      cost of every attention relative to softmax: benchmarks/"
+	@echo "make results    regenerate results/foundation/ (three seeds, about an hour) and the README's table"
+
+# pip resolves against constraints.txt, so that a fresh install is small and the same tomorrow.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[notebooks,dev]"
+	touch $@
+
+study: $(READY)
+	$(BIN)/python -m unroll study --preset quick
+	$(EXECUTE) notebooks/07_comparison.ipynb
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest
+
+lab: $(READY)
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(READY)
+	$(BIN)/python -m unroll bench --out benchmarks
+
+notebooks: $(READY)
+	$(EXECUTE) notebooks/*.ipynb
+
+results: $(READY)
+	$(BIN)/python -m unroll study --preset foundation
+	$(BIN)/python -m unroll readme
+
+clean:
+	rm -rf $(VENV) build dist

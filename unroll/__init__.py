@@ -1,0 +1,50 @@
+"""unroll: attention as an unrolled optimisation algorithm.
+
+A token layer states a problem (``unroll.problems``), a solver runs it (``unroll.solvers``), a readout hands tokens on
+(``unroll.attention``); models carry the layers (``unroll.models``) and the study compares them (``unroll.study``).
+Axis letters, everywhere: B batch, H heads, N tokens, M atoms (templates), D head width, C model width.
+"""
+
+from unroll.attention import (
+    Attention,
+    Carry,
+    IterativeAttention,
+    RandomFeatures,
+    Traits,
+    check_attention,
+    create,
+    names,
+    register,
+)
+from unroll.contracts import Kind, Problem
+from unroll.models import ViT
+from unroll.problems import L1, NonNegativeL1, Reconstruction, Ridge
+from unroll.solvers import FISTA, Solution, Solver, Trace, Unrolled
+from unroll.study import Entry, compare, load
+
+__all__ = [
+    "FISTA",
+    "L1",
+    "Attention",
+    "Carry",
+    "Entry",
+    "IterativeAttention",
+    "Kind",
+    "NonNegativeL1",
+    "Problem",
+    "RandomFeatures",
+    "Reconstruction",
+    "Ridge",
+    "Solution",
+    "Solver",
+    "Trace",
+    "Traits",
+    "Unrolled",
+    "ViT",
+    "check_attention",
+    "compare",
+    "create",
+    "load",
+    "names",
+    "register",
+]

@@ -1,0 +1,147 @@
+"""The command line: python -m unroll study | train | data | bench | readme."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from unroll.attention import names
+from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, presets
+from unroll.study.benchmark import run_benchmark
+from unroll.study.compare import Comparison, run_study
+from unroll.study.data import Dataset
+from unroll.study.files import write_aside
+from unroll.study.report import markdown, refresh
+from unroll.study.settings import Entry, build
+from unroll.study.training import accuracy, pick_device, seed_everything, train
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, or 1 after one line on what went wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (ValueError, DataError, NonFiniteLossError, OSError) as error:
+        print(f"unroll: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def study(options: argparse.Namespace) -> None:
+    """Run a comparison and write its table, configuration and figures."""
+    settings = presets[options.preset]
+    if options.attentions:
+        settings = replace(settings, entries=tuple(Entry(name) for name in options.attentions))
+    if options.data is not None:
+        settings = replace(settings, data=options.data)
+    if options.seeds is not None:
+        settings = replace(settings, seeds=tuple(range(options.seeds)))
+    if options.epochs is not None:
+        settings = replace(settings, recipe=replace(settings.recipe, epochs=options.epochs))
+    folder = Path("results") / options.preset if options.out is None else options.out
+    comparison = run_study(settings)
+    comparison.save(folder)
+    _say(markdown(comparison))
+    _say(f"\nWritten to {folder}: " + ", ".join(sorted(path.name for path in folder.iterdir())))
+
+
+def train_one(options: argparse.Namespace) -> None:
+    """Train one network, say how well it does on the validation split, and keep its weights."""
+    data, entry, size = load(options.data), Entry(options.attention), Size()
+    recipe = Recipe(epochs=options.epochs)
+    generator = seed_everything(options.seed)
+    model = build(entry, data, size).to(pick_device())
+    history = train(model, data.train, recipe, generator, held_out=data.validation, label=options.attention)
+    _say(f"validation accuracy {accuracy(model, data.validation):.1f} % after {history.seconds:.0f} s")
+    made = {"entry": entry.to_dict(), "data": data.name, "size": asdict(size), "recipe": asdict(recipe)}
+    note = {"configuration": json.dumps({**made, "seed": options.seed})}
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    write_aside(options.out, lambda path: save_file(weights, path, metadata=note))
+    _say(f"Weights written to {options.out}")
+
+
+def show_data(options: argparse.Namespace) -> None:
+    """Verify data sets and describe them."""
+    for name in options.names or datasets.names():
+        _say(_description(load(name)))
+
+
+def bench(options: argparse.Namespace) -> None:
+    """Measure what each attention costs, forward and backward, as a ratio to softmax in the same run."""
+    table = run_benchmark(options.out, options.rounds)
+    _say(table.to_string(index=False, float_format="{:.3g}".format))
+    _say(f"\nWritten to {options.out}")
+
+
+def readme(options: argparse.Namespace) -> None:
+    """Make the results table of a README anew."""
+    refresh(options.readme, Comparison.read(options.results))
+    _say(f"{options.readme} shows {options.results}")
+
+
+def _description(data: Dataset) -> str:
+    channels, height, width = data.image_shape
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    sizes = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
+    return f"{data.name}: {channels} x {height} x {width} pixels, {data.classes} classes, {sizes}; checksum verified"
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m unroll",
+        description="Attention as an unrolled optimisation algorithm: train, compare, measure.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, command: object) -> argparse.ArgumentParser:
+        text = command.__doc__.strip()
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=command)
+        return added
+
+    each = add("study", study)
+    each.add_argument(
+        "--preset", default="quick", help=f"settings to start from: {', '.join(presets.names())} (%(default)s)"
+    )
+    each.add_argument("--attentions", nargs="+", help=f"compare these instead: {', '.join(names())}")
+    each.add_argument("--data", help=f"data set instead of the preset's: {', '.join(datasets.names())}")
+    each.add_argument("--seeds", type=int, help="number of seeds instead of the preset's")
+    each.add_argument("--epochs", type=int, help="passes over the data instead of the preset's")
+    each.add_argument("--out", type=Path, help="folder to write, instead of results/PRESET")
+
+    each = add("train", train_one)
+    each.add_argument("attention", help=f"one of {', '.join(names())}")
+    each.add_argument("--data", default="mnist5k", help=f"one of {', '.join(datasets.names())} (%(default)s)")
+    each.add_argument("--epochs", type=int, default=Recipe().epochs, help="passes over the data (%(default)s)")
+    each.add_argument("--seed", type=int, default=0, help="decides weights, order and augmentation (%(default)s)")
+    each.add_argument(
+        "--out", type=Path, default=Path("runs/model.safetensors"), help="file for the weights (%(default)s)"
+    )
+
+    each = add("data", show_data)
+    each.add_argument("names", nargs="*", help=f"data sets, all when none is named: {', '.join(datasets.names())}")
+
+    each = add("bench", bench)
+    each.add_argument(
+        "--rounds", type=int, default=9, help="paired runs; the median over them is reported (%(default)s)"
+    )
+    each.add_argument("--out", type=Path, default=Path("benchmarks"), help="folder to write (%(default)s)")
+
+    each = add("readme", readme)
+    each.add_argument(
+        "--results", type=Path, default=Path("results/foundation"), help="folder of the comparison (%(default)s)"
+    )
+    each.add_argument("--readme", type=Path, default=Path("README.md"), help="file with the two marks (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

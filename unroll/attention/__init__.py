@@ -1,0 +1,31 @@
+"""Who attends: one file per formulation, all made by name."""
+
+from unroll.attention.base import Attention, Carry, Traits, hide_tokens
+from unroll.attention.check import ContractError, Report, Verdict, check_attention
+from unroll.attention.features import RandomFeatures
+from unroll.attention.iterative import IterativeAttention, Readout
+from unroll.attention.kernel import KernelAttention
+from unroll.attention.registry import attentions, create, names, register
+from unroll.attention.softmax import SoftmaxAttention
+from unroll.attention.vars_d import VarsD
+
+__all__ = [
+    "Attention",
+    "Carry",
+    "ContractError",
+    "IterativeAttention",
+    "KernelAttention",
+    "RandomFeatures",
+    "Readout",
+    "Report",
+    "SoftmaxAttention",
+    "Traits",
+    "VarsD",
+    "Verdict",
+    "attentions",
+    "check_attention",
+    "create",
+    "hide_tokens",
+    "names",
+    "register",
+]

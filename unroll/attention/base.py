@@ -1,0 +1,135 @@
+"""The base of all attentions: what a layer promises (traits), what it hands on (carry), how it is called."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from unroll import validate
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What an attention declares of itself; ``check_attention`` tests exactly what is declared.
+
+    Attributes:
+        permutation_equivariant: permuting the tokens permutes the output.
+        needs_grid: the constructor takes ``grid=(height, width)`` and tokens are its places, row by row.
+        masks: ``mask`` is honoured; a masked token changes nothing and its output is zero.
+        carries: reads and writes a field of :class:`Carry`.
+        exact_gradient: the output is differentiable (away from kinks) and its gradient is exact.
+        compilable: ``torch.compile(fullgraph=True)`` gives the same numbers.
+    """
+
+    permutation_equivariant: bool = False
+    needs_grid: bool = False
+    masks: bool = False
+    carries: bool = False
+    exact_gradient: bool = False
+    compilable: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Carry:
+    """What one layer hands to the next beside its tokens. A layer writes its own field and passes the rest on.
+
+    Attributes:
+        logits: attention logits (evolving attention).
+        code: the solution of an iterative layer, in the coordinates of its problem (warm start).
+    """
+
+    logits: Annotated[Tensor, "B H N N"] | None = None
+    code: Annotated[Tensor, "B H M D"] | None = None
+
+
+class Attention(nn.Module, ABC):
+    """A layer that mixes tokens: [B, N, C] to [B, N, C].
+
+    Args:
+        dim: model width C.
+        heads: number of heads H; each has width D = C / H.
+        grid: (height, width) of the tokens, for layers that need one.
+
+    Raises:
+        ValueError: when dim or heads is not a whole number above zero, or dim is not divisible by heads.
+    """
+
+    traits: Traits = Traits()  # of the class; a setting may weaken it on one instance
+
+    def __init__(self, dim: int, heads: int, *, grid: tuple[int, int] | None = None) -> None:
+        super().__init__()
+        validate.count("dim", dim)
+        validate.count("heads", heads)
+        if dim % heads:
+            raise ValueError(f"dim must be divisible by heads, got dim = {dim} and heads = {heads}")
+        self.dim, self.heads, self.head_dim = dim, heads, dim // heads
+        self.grid = _check_grid(grid) if self.traits.needs_grid else None
+
+    def forward(self, x: Annotated[Tensor, "B N C"], mask: Annotated[Tensor, "B N"] | None = None) -> Tensor:
+        """Return the mixed tokens, [B, N, C]; ``mask`` is True for real tokens.
+
+        Raises:
+            ValueError: when the shape of x or of the mask, or the mask's dtype, is not what the layer takes.
+        """
+        return self.attend(x, mask=mask)[0]
+
+    @abstractmethod
+    def attend(
+        self,
+        x: Annotated[Tensor, "B N C"],
+        carry: Carry | None = None,
+        mask: Annotated[Tensor, "B N"] | None = None,
+    ) -> tuple[Tensor, Carry | None]:
+        """Return the mixed tokens and what the next layer may take up: what a transformer block calls."""
+
+    @abstractmethod
+    def attention_map(
+        self, x: Annotated[Tensor, "B N C"], mask: Annotated[Tensor, "B N"] | None = None
+    ) -> Annotated[Tensor, "B H N N"]:
+        """Return who hears whom: row i tells how output token i depends on each token's value."""
+
+    def check_input(self, x: Tensor, mask: Tensor | None) -> None:
+        """Raise ValueError, naming the argument, when x or the mask does not fit this layer."""
+        validate.shape("x", x, ("batch", "tokens", self.dim))
+        if not x.is_floating_point():
+            raise ValueError(f"x must be floating point, got {x.dtype}")
+        if self.grid is not None and x.shape[1] != self.grid[0] * self.grid[1]:
+            height, width = self.grid
+            raise ValueError(
+                f"x must have {height} x {width} = {height * width} tokens for this grid, got {x.shape[1]}"
+            )
+        if mask is None:
+            return
+        if not self.traits.masks:
+            raise ValueError(f"{type(self).__name__} takes no mask: its tokens are the places of a fixed grid")
+        if mask.dtype != torch.bool:
+            raise ValueError(f"mask must be boolean (True = a real token), got {mask.dtype}")
+        validate.shape("mask", mask, tuple(x.shape[:2]))
+
+    def split_heads(self, x: Annotated[Tensor, "B N C"]) -> Annotated[Tensor, "B H N D"]:
+        """Give each head its contiguous group of channels."""
+        return x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
+
+    def merge_heads(self, x: Annotated[Tensor, "B H N D"]) -> Annotated[Tensor, "B N C"]:
+        """Put the heads' channels side by side again."""
+        return x.transpose(1, 2).flatten(2)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, heads={self.heads}" + (f", grid={self.grid}" if self.grid else "")
+
+
+def hide_tokens(x: Tensor, mask: Annotated[Tensor, "B N"] | None, value: float = 0.0) -> Tensor:
+    """Put ``value`` in the place of masked tokens; x is [B, N, C] or [B, H, N, D]."""
+    if mask is None:
+        return x
+    kept = mask[:, :, None] if x.ndim == 3 else mask[:, None, :, None]
+    return x.masked_fill(~kept, value)
+
+
+def _check_grid(grid: tuple[int, int] | None) -> tuple[int, int]:
+    if grid is None or len(grid) != 2:
+        raise ValueError(f"grid must be (height, width), got {grid!r}")
+    height, width = grid
+    return validate.count("grid height", height), validate.count("grid width", width)

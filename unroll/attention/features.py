@@ -1,0 +1,57 @@
+"""Positive random features: how a token becomes a non-negative vector whose products form a kernel."""
+
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unroll import validate
+
+
+class RandomFeatures(nn.Module):
+    r"""Positive random features of vectors on the unit sphere, for the kernel exp(u.w / T).
+
+    .. math::
+        \phi(u) = \frac{1}{\sqrt{M}} \exp\Bigl(\frac{\Omega^\top \hat u}{\sqrt T} - \frac{1}{2T}\Bigr),
+        \quad \hat u = u / |u|, \qquad
+        \mathbb{E}_\Omega\, \phi(u)^\top \phi(w) = e^{(\hat u^\top \hat w) / T}
+
+    (a Gaussian g of variance s has E exp(g) = exp(s / 2), whence the constant). The projection is drawn once from a
+    standard normal, one a head, and is kept in the state dict. At T = 1 these are the features of the VARS and
+    Performer releases; smaller temperatures tell tokens apart more sharply.
+
+    Args:
+        heads: number of heads H.
+        head_dim: width D of a head.
+        count: number of features M.
+        temperature: T > 0, dimensionless (cosines are).
+
+    Shapes: [B, H, N, D] to [B, H, N, M].
+
+    Raises:
+        ValueError: on a count or temperature that is not above zero.
+
+    Source: Choromanski et al. 2021 (Performer), lemma 1; the unit sphere as in bfshi/VARS.
+
+    Example:
+        >>> RandomFeatures(heads=2, head_dim=4, count=8)(torch.randn(1, 2, 5, 4)).shape
+        torch.Size([1, 2, 5, 8])
+    """
+
+    projection: Annotated[Tensor, "H D M"]
+
+    def __init__(self, heads: int, head_dim: int, count: int, *, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.count = validate.count("count (features)", count)
+        self.temperature = validate.positive("temperature", temperature)
+        self.register_buffer("projection", torch.randn(heads, head_dim, count))
+
+    def forward(self, u: Annotated[Tensor, "B H N D"]) -> Annotated[Tensor, "B H N M"]:
+        unit = F.normalize(u, dim=-1, eps=1e-12)
+        scale = self.temperature**-0.5
+        exponent = unit @ (self.projection * scale)
+        return torch.exp(exponent - 0.5 / self.temperature) / self.count**0.5
+
+    def extra_repr(self) -> str:
+        return f"count={self.count}, temperature={self.temperature:g}"

@@ -1,0 +1,94 @@
+"""Attention that solves a problem: project, bind, solve, read out."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from unroll.attention.base import Attention, Carry, hide_tokens
+from unroll.contracts import Problem
+from unroll.solvers import Solution, Solver
+
+Readout = Callable[[Annotated[Tensor, "B H M D"]], Annotated[Tensor, "B H N D"]]
+
+
+class IterativeAttention(Attention):
+    """The base of attentions that state a problem and let a solver run it.
+
+    A subclass writes :meth:`bind`: it turns tokens into a weight-free problem and a readout that turns the code into
+    tokens. Queries and keys are one projection, values the other.
+
+    Args:
+        dim: model width C.
+        heads: number of heads H.
+        solver: how the problem is solved.
+        grid: (height, width) of the tokens, for layers that need one.
+    """
+
+    def __init__(self, dim: int, heads: int, *, solver: Solver, grid: tuple[int, int] | None = None) -> None:
+        super().__init__(dim, heads, grid=grid)
+        if not isinstance(solver, Solver):
+            raise ValueError(f"solver must be a Solver such as unroll.solvers.Unrolled(5), got {solver!r}")
+        self.solver = solver
+        self.qv = nn.Linear(dim, 2 * dim)
+        self.output = nn.Linear(dim, dim)
+
+    @abstractmethod
+    def bind(
+        self,
+        x: Annotated[Tensor, "B N C"],
+        mask: Annotated[Tensor, "B N"] | None = None,
+        start: Annotated[Tensor, "B H M D"] | None = None,
+    ) -> tuple[Problem, Readout]:
+        """Return the problem that these tokens pose, set out from ``start``, and the readout of its code."""
+
+    def project(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return queries (which are the keys too) and values, [B, H, N, D] each; masked values are zero.
+
+        Raises:
+            ValueError: when x or the mask does not fit the layer.
+        """
+        self.check_input(x, mask)
+        q, v = (self.split_heads(part) for part in self.qv(x).chunk(2, dim=-1))
+        return q, hide_tokens(v, mask)
+
+    def attend(self, x: Tensor, carry: Carry | None = None, mask: Tensor | None = None) -> tuple[Tensor, Carry | None]:
+        start = carry.code if carry is not None and self.traits.carries else None
+        problem, readout = self.bind(x, mask, start)
+        solution = self.solver(problem)
+        y = hide_tokens(self.output(self.merge_heads(readout(problem.decode(solution.value)))), mask)
+        if self.traits.carries:
+            carry = replace(carry or Carry(), code=solution.value)
+        return y, carry
+
+    def solve(self, x: Tensor, mask: Tensor | None = None, trace: bool = True) -> Solution:
+        """Return the solution of the problem that ``forward`` solves, with the trace of its course.
+
+        Shapes: x [B, N, C]; the value is the code, [B, H, M, D].
+        """
+        problem, _ = self.bind(x, mask)
+        return self.solver(problem, trace=trace)
+
+    def attention_map(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        r"""Return the derivative of output i by value j of the computation actually run, [B, H, N, N]; signed.
+
+        .. math:: A_{ij} = \frac1D \sum_d \frac{\partial\, o_{id}}{\partial\, v_{jd}}
+
+        The templates are held fixed; heads are read before the output projection. It is exact for problems in Gram
+        form, ``correlation = F'V`` with ``readout(z) = F z``: the derivative by the correlation, from one
+        back-propagation an output token, is read out as a code is. It needs no graph of the caller's.
+        """
+        with torch.enable_grad():
+            problem, readout = self.bind(x.detach(), mask)
+            correlation = problem.correlation.detach().requires_grad_()
+            problem = replace(problem.leaves(), correlation=correlation)
+            outputs = readout(problem.decode(self.solver(problem).value))
+            rows = [
+                torch.autograd.grad(outputs[:, :, i].sum(), correlation, retain_graph=True)[0].mean(-1, keepdim=True)
+                for i in range(outputs.shape[2])
+            ]
+        with torch.no_grad():
+            return readout(torch.cat(rows, dim=-1)).mT

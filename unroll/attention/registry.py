@@ -1,0 +1,50 @@
+"""Attentions by name."""
+
+import inspect
+from collections.abc import Callable
+
+from unroll import validate
+from unroll.attention.base import Attention
+from unroll.registry import Registry
+
+attentions: Registry[type[Attention]] = Registry("attention")
+
+
+def register(name: str) -> Callable[[type[Attention]], type[Attention]]:
+    """Return a class decorator that gives an attention its name."""
+    return attentions.register(name)
+
+
+def names() -> list[str]:
+    """Return the names of all attentions."""
+    return attentions.names()
+
+
+def create(name: str, *, dim: int, heads: int, grid: tuple[int, int] | None = None, **options: object) -> Attention:
+    """Make the attention called ``name``.
+
+    Args:
+        name: one of :func:`names`.
+        dim: model width C.
+        heads: number of heads.
+        grid: (height, width) of the tokens; layers that need none ignore it, so that one call serves all.
+        options: the further keyword arguments of that attention's constructor.
+
+    Raises:
+        ValueError: on an unknown name or option (the nearest is suggested), or a value that the layer refuses.
+
+    Example:
+        >>> create("softmax", dim=64, heads=4)
+        SoftmaxAttention(
+          dim=64, heads=4
+          (qkv): Linear(in_features=64, out_features=192, bias=True)
+          (output): Linear(in_features=64, out_features=64, bias=True)
+        )
+    """
+    layer = attentions[name]
+    if layer.traits.needs_grid:
+        options["grid"] = grid
+    taken = list(inspect.signature(layer).parameters)[2:]
+    for option in options:
+        validate.choice(f"option of {name}", option, taken)
+    return layer(dim, heads, **options)

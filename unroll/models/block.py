@@ -1,0 +1,39 @@
+"""The one transformer block of the library: an attention and an Mlp, each behind a norm and around a residual."""
+
+from torch import Tensor, nn
+
+from unroll.attention import Attention, Carry
+from unroll.models.mlp import Mlp
+
+
+class Block(nn.Module):
+    r"""A pre-norm transformer block around any attention.
+
+    .. math:: u = x + \mathrm{attend}(\mathrm{LN}(x)), \qquad y = u + \mathrm{Mlp}(\mathrm{LN}(u))
+
+    Args:
+        attention: the layer that mixes tokens; it sets the width.
+        mlp_ratio: hidden width of the Mlp as a multiple of the model width.
+
+    Shapes: [B, N, C] to [B, N, C], and the carry from layer to layer.
+
+    Source: Xiong et al. 2020 (pre-norm); Dosovitskiy et al. 2021, eq. 2 and 3.
+
+    Example:
+        >>> from unroll.attention import create
+        >>> y, carry = Block(create("softmax", dim=64, heads=4))(torch.randn(2, 49, 64))
+        >>> y.shape
+        torch.Size([2, 49, 64])
+    """
+
+    def __init__(self, attention: Attention, *, mlp_ratio: float = 2.0) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(attention.dim)
+        self.attention = attention
+        self.norm2 = nn.LayerNorm(attention.dim)
+        self.mlp = Mlp(attention.dim, round(mlp_ratio * attention.dim))
+
+    def forward(self, x: Tensor, carry: Carry | None = None, mask: Tensor | None = None) -> tuple[Tensor, Carry | None]:
+        heard, carry = self.attention.attend(self.norm1(x), carry, mask)
+        x = x + heard
+        return x + self.mlp(self.norm2(x)), carry

@@ -1,0 +1,58 @@
+"""Proximal operators as plain functions, all with the signature ``operator(v, threshold)``.
+
+A threshold is a number or a tensor that broadcasts with ``v``; it is never negative.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Threshold = float | Tensor
+
+
+def soft_threshold(v: Tensor, threshold: Threshold) -> Tensor:
+    r"""Shrink towards zero: the proximal operator of the absolute value.
+
+    .. math:: \arg\min_z \tfrac12 |z - v|^2 + t |z|_1 = \mathrm{sign}(v) \max(|v| - t, 0)
+
+    Shapes: any; the result has the shape of ``v`` (broadcast with the threshold).
+    Source: Daubechies, Defrise, De Mol 2004, eq. 2.6; Parikh and Boyd 2014, section 6.5.2.
+
+    Example:
+        >>> soft_threshold(torch.tensor([-3.0, 0.5, 2.0]), 1.0)
+        tensor([-2.,  0.,  1.])
+    """
+    if isinstance(threshold, Tensor):
+        # The same as v - clip(v, -t, t), which needs no sign and no absolute value.
+        return v - torch.clamp(v, -threshold, threshold)
+    return F.softshrink(v, threshold)
+
+
+def nonnegative_soft_threshold(v: Tensor, threshold: Threshold) -> Tensor:
+    r"""Shrink and cut off below zero: the proximal operator of the l1 norm on non-negative codes.
+
+    .. math:: \arg\min_{z \ge 0} \tfrac12 |z - v|^2 + t \sum z = \max(v - t, 0)
+
+    Source: Parikh and Boyd 2014, section 6.5.2, with the constraint z >= 0.
+
+    Example:
+        >>> nonnegative_soft_threshold(torch.tensor([-3.0, 0.5, 2.0]), 1.0)
+        tensor([0., 0., 1.])
+    """
+    return F.relu(v - threshold)
+
+
+def gelu_shrinkage(v: Tensor, threshold: Threshold) -> Tensor:
+    r"""The shrinkage of the released VARS code: soft thresholding with a GELU in the place of a ReLU.
+
+    .. math:: S_t(v) = \mathrm{sign}(v)\, \mathrm{GELU}(|v| - t)
+
+    It is the proximal operator of nothing: below the threshold its result is not zero and has the wrong sign
+    (down to -0.17), and it jumps at v = 0. Kept for parity and for study.
+    Source: bfshi/VARS, ``vars_block.py`` (the paper, Shi et al. 2022, states soft thresholding).
+
+    Example:
+        >>> gelu_shrinkage(torch.tensor([0.5, 4.0]), 1.0)
+        tensor([-0.1543,  2.9960])
+    """
+    return torch.sign(v) * F.gelu(v.abs() - threshold)

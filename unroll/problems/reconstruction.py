@@ -1,0 +1,112 @@
+"""Sparse reconstruction in Gram form: the problem behind VARS and behind classical sparse coding."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from unroll import validate
+from unroll.contracts import Kind, Problem
+from unroll.problems.bounds import row_sum
+from unroll.problems.penalties import Penalty
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction(Problem):
+    r"""Reconstruct values V from templates F at a price: only ``gram = F'F`` and ``correlation = F'V`` are kept.
+
+    .. math::
+        E(z) = \tfrac12 \langle z, G z \rangle - \langle c, z \rangle + \lambda\, p(z),
+        \qquad \mathrm{step}(z) = \mathrm{prox}_{p \lambda / L}\bigl(z - (G z - c) / L\bigr)
+
+    E is :math:`\tfrac12 |V - F z|^2 + \lambda p(z)` less the constant :math:`\tfrac12 |V|^2`. Steps never raise
+    the energy when L is at least the largest eigenvalue of G.
+
+    Args:
+        gram: G, [..., M, M], broadcast over the leading dimensions of the correlation.
+        correlation: c, [B, ..., M, D]: sample first, then any further dimensions, atoms, columns.
+        penalty: p and its weight lambda.
+        initial: the code to set out from, shaped as the correlation; None leaves it to ``origin``.
+        lipschitz: L, broadcast over the leading dimensions; the row-sum bound when None.
+        origin: "zero", or "correlation" to set out from ``prox(c)`` as the VARS release does.
+        symmetric: False says that G is not of the form F'F (a learned factor on each side, as published): then
+            there is no energy, and solvers that need one refuse.
+
+    Raises:
+        ValueError: when the shapes do not fit together, or on an unknown origin.
+
+    Source: Shi et al. 2022 (VARS), eq. 9 to 11; Beck and Teboulle 2009, eq. 1.4 (ISTA).
+
+    Example:
+        >>> from unroll.problems import L1
+        >>> problem = Reconstruction(torch.eye(2), torch.tensor([[[3.0], [0.5]]]), L1(1.0))
+        >>> problem.step(problem.start(), 0).flatten()
+        tensor([2., 0.])
+    """
+
+    gram: Annotated[Tensor, "... M M"]
+    correlation: Annotated[Tensor, "B ... M D"]
+    penalty: Penalty
+    initial: Annotated[Tensor, "B ... M D"] | None = None
+    lipschitz: Annotated[Tensor, "..."] | None = None
+    origin: Literal["zero", "correlation"] = "zero"
+    symmetric: bool = True
+    # The step folded into one product and one sum: z - (G z - c) / L = transition z + drive.
+    _rate: Tensor = field(init=False, repr=False)
+    _transition: Tensor = field(init=False, repr=False)
+    _drive: Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_shapes(self.gram, self.correlation, self.initial)
+        validate.choice("origin", self.origin, ("zero", "correlation"))
+        bound = row_sum(self.gram) if self.lipschitz is None else self.lipschitz
+        # An all-zero Gram (every token masked) has L = 0; any positive L is then safe.
+        rate = torch.where(bound > 0, bound, 1).reciprocal()[..., None, None]
+        identity = torch.eye(self.gram.shape[-1], dtype=self.gram.dtype, device=self.gram.device)
+        object.__setattr__(self, "_rate", rate)
+        object.__setattr__(self, "_transition", identity - self.gram * rate)
+        object.__setattr__(self, "_drive", self.correlation * rate)
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.PROXIMAL if self.symmetric and self.penalty.proximal else Kind.GENERAL
+
+    def start(self) -> Tensor:
+        if self.initial is not None:
+            return self.initial
+        if self.origin == "correlation":
+            return self.penalty.prox(self.correlation, 1.0)
+        return torch.zeros_like(self.correlation)
+
+    def step(self, state: Tensor, k: int) -> Tensor:
+        return self.penalty.prox(self._transition @ state + self._drive, self._rate)
+
+    def energy(self, code: Tensor) -> Annotated[Tensor, "B"] | None:
+        if self.kind is not Kind.PROXIMAL:
+            return None
+        quadratic = (code * (self.gram @ code / 2 - self.correlation)).flatten(1).sum(1)
+        return quadratic + self.penalty.value(code)
+
+    def residual(self, state: Tensor, following: Tensor) -> Annotated[Tensor, "B"]:
+        r"""Return :math:`L\,|\mathrm{step}(z) - z| / |c|` of each sample: zero exactly at a fixed point."""
+        moved = ((following - state) / self._rate).flatten(1).norm(dim=1)
+        return moved / self.correlation.flatten(1).norm(dim=1).clamp_min(torch.finfo(state.dtype).tiny)
+
+
+def _check_shapes(gram: Tensor, correlation: Tensor, initial: Tensor | None) -> None:
+    validate.square("gram", gram)
+    if correlation.ndim < 3 or correlation.shape[-2] != gram.shape[-1]:
+        raise ValueError(
+            f"correlation must have shape [B, ..., M, D] with M = {gram.shape[-1]} atoms as in gram, "
+            f"got {list(correlation.shape)}"
+        )
+    shared, leading = gram.shape[:-2], correlation.shape[:-2]
+    pairs = zip(reversed(shared), reversed(leading), strict=False)
+    if len(shared) > len(leading) or any(ours not in (1, theirs) for ours, theirs in pairs):
+        raise ValueError(
+            f"gram must broadcast over the leading dimensions of correlation {list(correlation.shape)}, "
+            f"got {list(gram.shape)}"
+        )
+    if initial is not None:
+        validate.shape("initial", initial, tuple(correlation.shape))

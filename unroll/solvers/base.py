@@ -1,0 +1,61 @@
+"""The base of all solvers: small frozen settings that run a problem, and the registry of their names."""
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+from unroll.contracts import Kind, Problem
+from unroll.registry import Registry
+from unroll.solvers.solution import Solution
+
+solvers: Registry[type["Solver"]] = Registry("solver")
+
+
+@dataclass(frozen=True)
+class Solver(ABC):
+    """A way to run a problem. It holds settings only, so it can be shared, compared and written to a file."""
+
+    accepts: ClassVar[frozenset[Kind]]
+
+    def __call__(self, problem: Problem, trace: bool = False) -> Solution:
+        """Run the problem from its start.
+
+        Raises:
+            ValueError: when the problem's kind is not among those that the solver accepts.
+        """
+        self.check_problem(problem)
+        return self.run(problem, trace)
+
+    @abstractmethod
+    def run(self, problem: Problem, trace: bool) -> Solution:
+        """Run a problem of an accepted kind."""
+
+    def check_problem(self, problem: Problem) -> None:
+        """Raise ValueError, with the reason, when this solver cannot run the problem."""
+        if problem.kind not in self.accepts:
+            raise ValueError(
+                f"{type(self).__name__} needs a map that is {' or '.join(sorted(self.accepts))}, but "
+                f"{type(problem).__name__} with these settings is {problem.kind}: use Unrolled"
+            )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the settings as plain values; :func:`from_dict` makes the solver again."""
+        return {"name": solvers.name_of(type(self)), **asdict(self)}
+
+
+def from_dict(settings: dict[str, object]) -> Solver:
+    """Make the solver that ``to_dict`` described.
+
+    Raises:
+        ValueError: on an unknown solver name or an unknown setting.
+
+    Example:
+        >>> from_dict({"name": "unrolled", "steps": 3})
+        Unrolled(steps=3)
+    """
+    options = dict(settings)
+    solver = solvers[str(options.pop("name", None))]
+    try:
+        return solver(**options)
+    except TypeError as error:
+        raise ValueError(f"settings {settings} do not fit {solver.__name__}: {error}") from error

@@ -1,0 +1,73 @@
+"""The one loop that every discrete solver runs, and the only place that counts, stops and records."""
+
+import warnings
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from unroll.contracts import Problem
+from unroll.solvers.recorder import Recorder
+from unroll.solvers.solution import Solution
+
+
+class Extrapolation(Protocol):
+    """How a solver picks the point of its next step. One is made for each solve, so it may hold memory."""
+
+    def __call__(self, iterate: Tensor, point: Tensor, proposal: Tensor) -> Tensor:
+        """Return the next point, given the last iterate and ``proposal = step(point)``, the new one."""
+
+
+def plain(iterate: Tensor, point: Tensor, proposal: Tensor) -> Tensor:
+    """Step on from where the last step led: fixed-point iteration."""
+    return proposal
+
+
+def run(
+    problem: Problem, extrapolate: Extrapolation, steps: int, *, tol: float | None = None, trace: bool = False
+) -> Solution:
+    """Apply ``step`` at most ``steps`` times, each time at the point that ``extrapolate`` picks.
+
+    With ``tol``, a sample takes the step at the first point whose residual is at or below it and is then frozen,
+    as is a sample that is not finite: its answer is the same whoever else is in the batch. Without ``tol`` no value
+    is inspected and nothing waits for the device. The trace measures the iterates, not the points between them.
+
+    Raises:
+        ValueError: when ``tol`` is below 100 units of round-off of the state's dtype.
+    """
+    iterate = point = problem.start()
+    if tol is not None:
+        _check_tolerance(tol, iterate.dtype)
+        running = torch.ones(len(iterate), dtype=torch.bool, device=iterate.device)
+        converged = torch.zeros_like(running)
+    recorder = Recorder(problem) if trace else None
+    nfe = 0
+    while nfe < steps and (tol is None or running.any()):
+        if recorder:
+            recorder.measure(iterate, nfe, nfe)
+        proposal = problem.step(point, nfe)
+        following = extrapolate(iterate, point, proposal)
+        nfe += 1
+        if tol is None:
+            iterate, point = proposal, following
+            continue
+        residual = problem.residual(point, proposal).detach()
+        kept = running.view(-1, *[1] * (iterate.ndim - 1))
+        iterate, point = torch.where(kept, proposal, iterate), torch.where(kept, following, point)
+        converged = converged | (running & (residual <= tol))
+        running = running & (residual > tol)  # False for NaN too
+    if recorder:
+        recorder.measure(iterate, steps - 1, nfe)
+    if tol is not None and not converged.all():
+        warnings.warn(
+            f"{int((~converged).sum())} of {len(converged)} samples did not reach tol = {tol:g} in {nfe} steps",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return Solution(iterate, converged if tol is not None else None, recorder.trace() if recorder else None)
+
+
+def _check_tolerance(tol: float, dtype: torch.dtype) -> None:
+    floor = 100 * torch.finfo(dtype).eps
+    if tol < floor:
+        raise ValueError(f"tol must be at least {floor:.1e}, 100 units of round-off of {dtype}, got {tol:g}")

@@ -1,0 +1,56 @@
+"""What we learn: data sets, corruptions, training, metrics, comparisons, figures."""
+
+from unroll.study.augment import RandomAffine
+from unroll.study.compare import Comparison, compare, run_study
+from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
+from unroll.study.data import DataError, Dataset, Split, datasets, load
+from unroll.study.experiment import attention_layers
+from unroll.study.metrics import FixedPointReport, convergence, effective_tokens, fixed_point_report, mixing
+from unroll.study.presets import presets
+from unroll.study.settings import Entry, Settings, Size, build
+from unroll.study.style import markers, palette, theme
+from unroll.study.training import (
+    History,
+    NonFiniteLossError,
+    Recipe,
+    accuracy,
+    pick_device,
+    seed_everything,
+    train,
+)
+
+__all__ = [
+    "SEVERITIES",
+    "Comparison",
+    "DataError",
+    "Dataset",
+    "Entry",
+    "FixedPointReport",
+    "History",
+    "NonFiniteLossError",
+    "RandomAffine",
+    "Recipe",
+    "Settings",
+    "Size",
+    "Split",
+    "accuracy",
+    "attention_layers",
+    "build",
+    "compare",
+    "convergence",
+    "corrupt",
+    "corruptions",
+    "datasets",
+    "effective_tokens",
+    "fixed_point_report",
+    "load",
+    "markers",
+    "mixing",
+    "palette",
+    "pick_device",
+    "presets",
+    "run_study",
+    "seed_everything",
+    "theme",
+    "train",
+]

@@ -1,0 +1,48 @@
+"""Light augmentation: small shifts, turns and changes of size, drawn anew for every image of every batch."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from unroll import validate
+
+
+@dataclass(frozen=True)
+class RandomAffine:
+    """Shift, turn and scale each image at random, bilinearly, with zeros outside.
+
+    Args:
+        shift: largest shift along each axis, in pixels.
+        degrees: largest turn, in degrees.
+        scale: largest relative change of size, 0 to 1.
+
+    Raises:
+        ValueError: when a setting is negative, or scale is above 1.
+    """
+
+    shift: float = 2.0
+    degrees: float = 10.0
+    scale: float = 0.1
+
+    def __post_init__(self) -> None:
+        validate.at_least("shift", self.shift, 0)
+        validate.at_least("degrees", self.degrees, 0)
+        validate.share("scale", self.scale)
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return changed copies of images [B, channels, height, width]; the generator is on the CPU."""
+        if self == RandomAffine(0, 0, 0):
+            return images
+        draws = torch.rand(4, len(images), generator=generator).to(images).mul(2).sub(1)
+        turn = draws[0] * math.radians(self.degrees)
+        zoom = 1 + draws[1] * self.scale
+        height, width = images.shape[-2:]
+        # affine_grid counts in units of half the image: -1 is one edge, 1 the other.
+        down, right = draws[2] * self.shift * 2 / height, draws[3] * self.shift * 2 / width
+        cos, sin = turn.cos() / zoom, turn.sin() / zoom
+        rows = [torch.stack([cos, -sin, right], dim=1), torch.stack([sin, cos, down], dim=1)]
+        grid = F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, align_corners=False)

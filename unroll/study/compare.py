@@ -1,0 +1,124 @@
+"""The comparison: several attentions, one network, one recipe, the same seeds; one tidy table."""
+
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from tqdm.auto import tqdm
+
+from unroll.study import experiment, figures
+from unroll.study.data import load
+from unroll.study.files import write_aside
+from unroll.study.settings import Entry, Settings
+from unroll.study.summary import summarise
+from unroll.study.training import Recipe, pick_device
+
+TABLE, CONFIGURATION = "table.csv", "configuration.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The outcome of a comparison.
+
+    Attributes:
+        table: tidy, one number a row: attention, seed, measure, condition, level, value.
+        configuration: everything that decided these numbers.
+    """
+
+    table: pd.DataFrame
+    configuration: dict[str, object]
+
+    def summary(self) -> pd.DataFrame:
+        """Return one row an attention: means over seeds of what the three questions ask for."""
+        return summarise(self.table)
+
+    def plot(self) -> dict[str, Figure]:
+        """Return the three figures: convergence, sparsity, robustness."""
+        return {
+            "convergence": figures.convergence(self.table),
+            "sparsity": figures.sparsity(self.table),
+            "robustness": figures.robustness(self.table),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the table (CSV), the configuration (JSON) and the three figures (PNG), each in one move."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_aside(folder / TABLE, lambda path: self.table.to_csv(path, index=False, float_format="%.6g"))
+        text = json.dumps(self.configuration, indent=2) + "\n"
+        write_aside(folder / CONFIGURATION, lambda path: path.write_text(text))
+        for name, figure in self.plot().items():
+            write_aside(folder / f"{name}.png", figures.save(figure))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Comparison":
+        """Return what :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: when the folder holds no comparison, with the command that makes one.
+        """
+        for name in (TABLE, CONFIGURATION):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder / name} is missing: 'make study' writes results/quick")
+        return cls(pd.read_csv(folder / TABLE), json.loads((folder / CONFIGURATION).read_text()))
+
+
+def compare(
+    attentions: Sequence[str | Entry],
+    data: str = "mnist5k",
+    *,
+    seeds: int | Iterable[int] = 1,
+    epochs: int | None = None,
+    recipe: Recipe | None = None,
+) -> Comparison:
+    """Train each attention in the same small vision transformer and measure all of them alike.
+
+    Args:
+        attentions: registered names, or :class:`Entry` for options of their own.
+        data: a registered data set.
+        seeds: how many (0, 1, ...), or which.
+        epochs: passes over the data, when the recipe's number is not wanted.
+        recipe: how they are trained; the default recipe when None.
+
+    Raises:
+        ValueError: on unknown names (the nearest is suggested) or settings out of range.
+        NonFiniteLossError: when a training diverges.
+
+    Example:
+        >>> compare(["softmax", "vars-d"], data="digits", seeds=3).summary()  # doctest: +SKIP
+    """
+    recipe = recipe or Recipe()
+    return run_study(
+        Settings(
+            entries=tuple(Entry(who) if isinstance(who, str) else who for who in attentions),
+            data=data,
+            seeds=tuple(range(seeds) if isinstance(seeds, int) else seeds),
+            recipe=recipe if epochs is None else replace(recipe, epochs=epochs),
+        )
+    )
+
+
+def run_study(settings: Settings) -> Comparison:
+    """Run every entry with every seed; see :func:`compare`."""
+    data = load(settings.data)
+    runs = [(entry, seed) for seed in settings.seeds for entry in settings.entries]
+    rows = []
+    for entry, seed in tqdm(runs, desc="runs", unit="run"):
+        rows += experiment.run(entry, seed, settings, data)
+    return Comparison(pd.DataFrame(rows), {**settings.to_dict(), "environment": describe_environment()})
+
+
+def describe_environment() -> dict[str, object]:
+    """Return the versions and the machine that numbers depend on."""
+    return {
+        "unroll": version("unroll"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": pick_device().type,
+        "threads": torch.get_num_threads(),
+    }

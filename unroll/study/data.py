@@ -1,0 +1,144 @@
+"""Data sets by name: verified, split once and for all, as tensors in memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unroll.registry import Registry
+
+
+class DataError(RuntimeError):
+    """A data file is missing, is not the file it should be, or holds numbers that make no sense."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images [n, channels, height, width], float32 from 0 to 1, and their labels [n], int64.
+
+    ``patch`` is the side, in pixels, of the square patches that images of this size are cut into.
+    """
+
+    images: Annotated[Tensor, "n channels height width"]
+    labels: Annotated[Tensor, "n"]
+    patch: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, count: int) -> "Split":
+        """Return the first ``count`` samples."""
+        return replace(self, images=self.images[:count], labels=self.labels[:count])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set with its three splits.
+
+    Settings are chosen by training on ``train`` and looking at ``validation``; results are reported after training on
+    ``development`` (both) and looking at ``test`` once.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: int
+
+    @property
+    def development(self) -> Split:
+        """Train and validation together."""
+        parts = (self.train, self.validation)
+        images, labels = torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts])
+        return replace(self.train, images=images, labels=labels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        return tuple(self.train.images.shape[1:])
+
+    @property
+    def pixel_mean(self) -> float:
+        """Mean of the training pixels."""
+        return self.train.images.mean().item()
+
+    @property
+    def pixel_std(self) -> float:
+        """Standard deviation of the training pixels."""
+        return self.train.images.std().item()
+
+
+datasets: Registry[Callable[[], Dataset]] = Registry("data set")
+
+
+def load(name: str) -> Dataset:
+    """Return the data set called ``name``.
+
+    Raises:
+        ValueError: when no data set has that name; the nearest is suggested.
+        DataError: when its file is missing, does not match its checksum, or holds NaN or infinity.
+
+    Example:
+        >>> load("mnist5k").test.images.shape
+        torch.Size([1000, 1, 28, 28])
+    """
+    dataset = datasets[name]()
+    for part in (dataset.train, dataset.validation, dataset.test):
+        check_finite(name, part.images)
+    return dataset
+
+
+def check_finite(name: str, images: Tensor) -> None:
+    """Raise DataError, naming the first bad sample, when any pixel is NaN or infinite."""
+    bad = ~torch.isfinite(images).flatten(1).all(dim=1)
+    if bad.any():
+        first = int(bad.nonzero()[0])
+        raise DataError(f"data set {name!r}: {int(bad.sum())} images hold NaN or infinity, the first is number {first}")
+
+
+@datasets.register("mnist5k")
+def mnist5k() -> Dataset:
+    """Return 5,000 MNIST digits of 28 x 28: 3,500 train, 500 validation, 1,000 test, the classes equally often."""
+    return read_archive("mnist5k", patch=4, checksum="3525fdd1b4d879538af84c10398ac54bd2a887359a6a86ef07a7d2e7d5c07481")
+
+
+@datasets.register("digits")
+def digits() -> Dataset:
+    """Return scikit-learn's 1,797 digits of 8 x 8: 1,078 train, 269 validation, 450 test."""
+    return read_archive("digits", patch=2, checksum="61bed2eb4e08447dec11e4873b2f8cbd7f47c2f10fa35f181e72ac7a5e82fa28")
+
+
+def read_archive(name: str, *, patch: int, checksum: str, folder: Path | None = None) -> Dataset:
+    """Read ``name``.npz, as ``data/make.py`` writes it, after holding it against its sha256.
+
+    Raises:
+        DataError: when the file is missing or its checksum differs.
+    """
+    path = (folder or data_folder()) / f"{name}.npz"
+    if not path.is_file():
+        raise DataError(f"data file {path} is missing: restore it with 'git checkout data' or 'python data/make.py'")
+    found = sha256(path.read_bytes()).hexdigest()
+    if found != checksum:
+        raise DataError(
+            f"data file {path} is corrupted: expected sha256 {checksum[:12]}..., got {found[:12]}...; "
+            "restore it with 'git checkout data' or 'python data/make.py'"
+        )
+    with np.load(path, allow_pickle=False) as archive:
+        images = torch.from_numpy(archive["images"]).float().div(255).unsqueeze(1)
+        labels = torch.from_numpy(archive["labels"]).long()
+        train, validation, test = (
+            Split(images[archive[part]], labels[archive[part]], patch) for part in ("train", "validation", "test")
+        )
+    return Dataset(name, train, validation, test, classes=int(labels.max()) + 1)
+
+
+def data_folder() -> Path:
+    """Return where the shipped data lies: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_data"
+    return installed if installed.is_dir() else package.parent / "data"

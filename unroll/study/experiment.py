@@ -1,0 +1,76 @@
+"""One run: train one entry with one seed, then measure convergence, sparsity and robustness."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from unroll.attention import IterativeAttention
+from unroll.models import ViT
+from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
+from unroll.study.data import Dataset, Split
+from unroll.study.metrics import convergence, effective_tokens, fixed_point_report, mixing
+from unroll.study.settings import Entry, Settings, build
+from unroll.study.training import History, accuracy, pick_device, seed_everything, train
+
+MAP_IMAGES = 32  # maps, codes and traces are measured on the first images of the test split
+
+Row = dict[str, object]
+
+
+def run(entry: Entry, seed: int, settings: Settings, data: Dataset) -> list[Row]:
+    """Train and measure; return rows of the tidy table.
+
+    A row holds attention, seed, measure, condition, level and value. Levels are severities for robustness, epochs for
+    training, calls of step for the residual, and 0 elsewhere; conditions name the corruption or the layer.
+    """
+    generator = seed_everything(seed)
+    model = build(entry, data, settings.size).to(pick_device())
+    history = train(model, data.development, settings.recipe, generator, label=f"{entry.label}, seed {seed}")
+    rows = [*_of_training(model, history), *_robustness(model, data.test), *_inside(model, data.test)]
+    return [{"attention": entry.label, "seed": seed, **row} for row in rows]
+
+
+def _row(measure: str, condition: str, level: int, value: float) -> Row:
+    return {"measure": measure, "condition": condition, "level": level, "value": value}
+
+
+def _of_training(model: ViT, history: History) -> Iterator[Row]:
+    for epoch, loss in enumerate(history.loss, start=1):
+        yield _row("training loss", "development", epoch, loss)
+    yield _row("training seconds", "development", 0, history.seconds)
+    yield _row("parameters", "trained", 0, sum(p.numel() for p in model.parameters()))
+
+
+def _robustness(model: ViT, test: Split) -> Iterator[Row]:
+    yield _row("accuracy", "clean", 0, accuracy(model, test))
+    for name in corruptions:
+        for severity in SEVERITIES:
+            yield _row("accuracy", name, severity, accuracy(model, corrupt(test, name, severity)))
+
+
+def _inside(model: ViT, test: Split) -> Iterator[Row]:
+    """Look at each attention layer on the tokens that it sees in the trained network."""
+    for index, (layer, x) in enumerate(attention_layers(model, test)):
+        where = f"layer {index + 1}"
+        attention_map = layer.attention_map(x)
+        yield _row("effective tokens", where, 0, effective_tokens(attention_map))
+        yield _row("mixing", where, 0, mixing(attention_map))
+        if not isinstance(layer, IterativeAttention):
+            continue
+        report = fixed_point_report(layer, x)
+        yield _row("exact zeros", where, 0, report.zeros)
+        yield _row("distance to fixed point", where, 0, report.distance)
+        yield _row("residual where it stops", where, 0, report.residual)
+        for nfe, residual in enumerate(convergence(layer, x).tolist()):
+            yield _row("residual", where, nfe, residual)
+
+
+@torch.no_grad()
+def attention_layers(model: ViT, data: Split, images: int = MAP_IMAGES) -> Iterator[tuple[torch.nn.Module, Tensor]]:
+    """Yield each attention layer of a model with the tokens that it sees on the first images, [B, N, C]."""
+    model.eval()
+    device = next(model.parameters()).device
+    seen = model.attention_inputs(data.first(images).images.to(device))
+    for block, x in zip(model.blocks, seen, strict=True):
+        yield block.attention, x

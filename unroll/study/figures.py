@@ -1,0 +1,111 @@
+"""The three figures of a comparison, each from the tidy table alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from unroll.study.corruptions import NOISE_STD, OCCLUDED_SHARE
+from unroll.study.style import markers, palette, theme
+
+# Where several seeds were run, bands and bars span all of them: a range, not an interval of confidence.
+_SPREAD = ("pi", 100)
+_TICKS = {
+    "gaussian noise": ("standard deviation of the noise\n(pixels run from 0 to 1)", (0.0, *NOISE_STD)),
+    "token occlusion": ("share of patches blanked", (0.0, *OCCLUDED_SHARE)),
+}
+
+
+def convergence(table: pd.DataFrame) -> Figure:
+    """Draw the training loss against epochs, and the residual of the trained layers against solver steps."""
+    loss, residual = table[table.measure == "training loss"], table[table.measure == "residual"]
+    with theme():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.8))
+        _lines(left, loss, table, every=max(1, loss.level.max() // 8))
+        left.set(xlabel="epoch", ylabel="training loss (nats)", yscale="log", title="The network learns")
+        if len(residual):
+            # A log axis has no zero: residuals at the start are drawn at one step.
+            _lines(right, residual[residual.level > 0], table, every=12)
+            right.set(xscale="log", yscale="log")
+        right.set(
+            xlabel="solver steps, run on after training", ylabel="residual, relative", title="The trained layers settle"
+        )
+        _share_legend(figure, left, right)
+    return figure
+
+
+def sparsity(table: pd.DataFrame) -> Figure:
+    """Draw, layer by layer, how many tokens are heard, how much comes from others, and how much of the code is zero."""
+    panels = {
+        "effective tokens": ("effective number of tokens", "How many tokens does one hear?"),
+        "mixing": ("share of the map off its diagonal", "How much comes from others?"),
+        "exact zeros": ("share of exact zeros", "How sparse is the code?"),
+    }
+    with theme():
+        figure, axes = plt.subplots(1, 3, figsize=(15, 4.8))
+        for axis, (measure, (label, title)) in zip(axes, panels.items(), strict=True):
+            part = table[table.measure == measure]
+            part = part.assign(level=part.condition.str.removeprefix("layer ").astype(int))
+            _lines(axis, part, table, every=1)
+            axis.set(xlabel="layer", ylabel=label, title=title)
+            axis.set_xticks(sorted(part.level.unique()))
+            axis.set_ylim(0, None if measure == "effective tokens" else 1)
+        _share_legend(figure, *axes)
+    return figure
+
+
+def robustness(table: pd.DataFrame) -> Figure:
+    """Draw accuracy against the strength of each corruption, from the clean images on."""
+    accuracy = table[table.measure == "accuracy"]
+    clean = accuracy[accuracy.condition == "clean"]
+    with theme():
+        figure, axes = plt.subplots(1, len(_TICKS), figsize=(12, 4.8), sharey=True)
+        for axis, (name, (label, strengths)) in zip(axes, _TICKS.items(), strict=True):
+            part = pd.concat([clean, accuracy[accuracy.condition == name]])
+            _lines(axis, part.assign(level=part.level.map(dict(enumerate(strengths)))), table, every=1)
+            axis.set(xlabel=label, ylabel="test accuracy (%)", title=name.capitalize(), ylim=(0, 101))
+        _share_legend(figure, *axes)
+    return figure
+
+
+def save(figure: Figure) -> Callable[[Path], None]:
+    """Return what writes this figure as a PNG whose bytes depend on the figure alone, and closes it."""
+
+    def write(path: Path) -> None:
+        figure.savefig(path, metadata={"Software": None})
+        plt.close(figure)
+
+    return write
+
+
+def _lines(axis: Axes, part: pd.DataFrame, table: pd.DataFrame, every: int) -> None:
+    """Draw value against level, a line an attention, in the order, colours and markers of the whole table."""
+    order = list(table.attention.unique())
+    sns.lineplot(
+        part,
+        x="level",
+        y="value",
+        hue="attention",
+        style="attention",
+        hue_order=order,
+        style_order=order,
+        palette=palette(order),
+        markers=markers(order),
+        dashes=False,
+        markevery=every,
+        errorbar=_SPREAD if table.seed.nunique() > 1 else None,
+        ax=axis,
+    )
+
+
+def _share_legend(figure: Figure, first: Axes, *others: Axes) -> None:
+    """Put one legend over all panels in the place of one in each."""
+    handles, labels = first.get_legend_handles_labels()
+    for axis in (first, *others):
+        if axis.get_legend() is not None:
+            axis.get_legend().remove()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))

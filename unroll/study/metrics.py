@@ -1,0 +1,82 @@
+"""What is measured of a map, of a code, and of a layer on its way to its fixed point."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from unroll.attention import IterativeAttention
+from unroll.contracts import Kind, Problem
+from unroll.solvers import FISTA, Unrolled
+
+REFERENCE_STEPS = 2000
+
+
+def normalised(attention_map: Annotated[Tensor, "B H N N"]) -> Annotated[Tensor, "B H N N"]:
+    """Return the absolute map with rows that sum to 1; a row of zeros stays so."""
+    size = attention_map.abs()
+    return size / size.sum(-1, keepdim=True).clamp_min(torch.finfo(size.dtype).tiny)
+
+
+def effective_tokens(attention_map: Annotated[Tensor, "B H N N"]) -> float:
+    r"""Return how many tokens an output hears: the mean over rows of :math:`\exp(-\sum_j a_j \ln a_j)`.
+
+    From 1 (a single token) to N (all alike).
+
+    Example:
+        >>> effective_tokens(torch.full((1, 1, 8, 8), 1 / 8))
+        8.0
+    """
+    weights = normalised(attention_map)
+    return torch.special.entr(weights).sum(-1).exp().mean().item()
+
+
+def mixing(attention_map: Annotated[Tensor, "B H N N"]) -> float:
+    """Return the share of the absolute map off its diagonal: 0 when no token hears another.
+
+    Example:
+        >>> mixing(torch.eye(8).expand(1, 1, 8, 8))
+        0.0
+    """
+    weights = normalised(attention_map)
+    return 1 - weights.diagonal(dim1=-2, dim2=-1).mean().item()
+
+
+@dataclass(frozen=True)
+class FixedPointReport:
+    """How an iterative layer stands to the fixed point of its own problem, as means over samples.
+
+    Attributes:
+        residual: of the code that the layer stops at.
+        distance: |z - z*| / |z*|, z* from a run of 2,000 steps.
+        zeros: share of exact zeros in the code, 0 to 1.
+    """
+
+    residual: float
+    distance: float
+    zeros: float
+
+
+@torch.no_grad()
+def fixed_point_report(layer: IterativeAttention, x: Annotated[Tensor, "B N C"]) -> FixedPointReport:
+    """Hold the layer's code against the fixed point of the problem that ``x`` poses."""
+    problem, _ = layer.bind(x)
+    state = layer.solver(problem).value
+    target = problem.decode(_long_run(problem))
+    code = problem.decode(state)
+    off = (code - target).flatten(1).norm(dim=1) / target.flatten(1).norm(dim=1).clamp_min(1e-30)
+    residual = problem.residual(state, problem.step(state, 0))
+    return FixedPointReport(residual.mean().item(), off.mean().item(), (code == 0).double().mean().item())
+
+
+@torch.no_grad()
+def convergence(layer: IterativeAttention, x: Annotated[Tensor, "B N C"], steps: int = 100) -> Tensor:
+    """Return the mean residual after 0 to ``steps`` plain steps of the layer's problem, [steps + 1]."""
+    problem, _ = layer.bind(x)
+    return Unrolled(steps)(problem, trace=True).trace.residual.mean(dim=1)
+
+
+def _long_run(problem: Problem) -> Tensor:
+    solver = FISTA(REFERENCE_STEPS) if problem.kind is Kind.PROXIMAL else Unrolled(REFERENCE_STEPS)
+    return solver(problem).value

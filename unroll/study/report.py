@@ -1,0 +1,71 @@
+"""Tables for readers: from results to Markdown, and into the README between two marks."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from unroll.study.compare import Comparison
+from unroll.study.files import write_aside
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+
+def markdown(comparison: Comparison) -> str:
+    """Return the summary of a comparison as a Markdown table with a line that says what it is."""
+    summary = comparison.summary()
+    rows = [
+        "| attention | clean (%) | Gaussian noise (%) | token occlusion (%) | tokens heard | zeros in the code "
+        "| distance to the fixed point |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for label, row in summary.iterrows():
+        spread = f" ± {row['± clean']:.1f}" if row["seeds"] > 1 else ""
+        cells = [
+            label,
+            f"{row['clean']:.1f}{spread}",
+            f"{row['gaussian noise']:.1f}",
+            f"{row['token occlusion']:.1f}",
+            f"{row['effective tokens']:.1f}",
+            _share(row["exact zeros"]),
+            _share(row["distance to fixed point"]),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*rows, "", describe(comparison)])
+
+
+def describe(comparison: Comparison) -> str:
+    """Return one sentence on how the numbers came about."""
+    made = comparison.configuration
+    seeds, size = len(made["seeds"]), made["size"]
+    kind = "a demonstration: one seed carries no verdict" if seeds == 1 else f"{seeds} seeds, too few for a verdict"
+    if seeds >= 5:
+        kind = f"{seeds} seeds"
+    return (
+        f"{made['data']}, a vision transformer of width {size['dim']} and depth {size['depth']}, "
+        f"{made['recipe']['epochs']} epochs; {kind}. Accuracy on the test split, under corruption the mean over five "
+        "severities; ± is half the 95 % Student interval over seeds; tokens heard is the exponential of the map's "
+        "entropy, distances are relative, both means over layers."
+    )
+
+
+def refresh(readme: Path, comparison: Comparison) -> None:
+    """Put the table of a comparison between the two marks of a README.
+
+    Raises:
+        ValueError: when the README does not hold both marks.
+    """
+    text = refreshed(readme.read_text(), comparison)
+    write_aside(readme, lambda path: path.write_text(text))
+
+
+def refreshed(text: str, comparison: Comparison) -> str:
+    """Return the README's text with its table made anew."""
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"README must hold the marks {BEGIN} and {END}, in this order")
+    before, rest = text.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    return f"{before}{BEGIN}\n{markdown(comparison)}\n{END}{after}"
+
+
+def _share(value: float) -> str:
+    return "–" if pd.isna(value) else f"{100 * value:.0f} %"

@@ -1,0 +1,108 @@
+"""What a study is made of, as plain frozen settings that can be written to a file."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from unroll import validate
+from unroll.attention.registry import attentions
+from unroll.models import ViT
+from unroll.solvers import Solver
+from unroll.study.data import Dataset, datasets
+from unroll.study.training import Recipe
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One competitor: an attention, its options, and what the tables call it.
+
+    Args:
+        attention: a registered name.
+        options: further keyword arguments of its constructor.
+        label: the name when None.
+
+    Raises:
+        ValueError: on an unknown name.
+    """
+
+    attention: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        _ = attentions[self.attention]
+        if not self.label:
+            object.__setattr__(self, "label", self.attention)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the entry as plain values."""
+        options = {
+            name: value.to_dict() if isinstance(value, Solver) else value for name, value in self.options.items()
+        }
+        return {"attention": self.attention, "options": options, "label": self.label}
+
+
+@dataclass(frozen=True)
+class Size:
+    """The vision transformer that carries every competitor: width, blocks, heads, hidden width of the Mlp."""
+
+    dim: int = 64
+    depth: int = 4
+    heads: int = 4
+    mlp_ratio: float = 2.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole study: who, on what, how, and with which seeds.
+
+    Raises:
+        ValueError: on an unknown data set, no entries, two entries with one label, or no seeds.
+    """
+
+    entries: tuple[Entry, ...]
+    data: str = "mnist5k"
+    seeds: tuple[int, ...] = (0,)
+    recipe: Recipe = field(default_factory=Recipe)
+    size: Size = field(default_factory=Size)
+
+    def __post_init__(self) -> None:
+        _ = datasets[self.data]
+        labels = [entry.label for entry in self.entries]
+        if not labels:
+            raise ValueError("entries must name at least one attention, got none")
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"entries must have labels of their own, got {labels}")
+        if not self.seeds:
+            raise ValueError("seeds must hold at least one seed, got none")
+        for seed in self.seeds:
+            validate.count("seed", seed, low=0)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the settings as plain values, fit for JSON."""
+        entries = [entry.to_dict() for entry in self.entries]
+        return {
+            "data": self.data,
+            "seeds": list(self.seeds),
+            "entries": entries,
+            "recipe": asdict(self.recipe),
+            "size": asdict(self.size),
+        }
+
+
+def build(entry: Entry, data: Dataset, size: Size) -> ViT:
+    """Return the untrained network of one entry; the caller has seeded PyTorch."""
+    channels, height, width = data.image_shape
+    return ViT(
+        entry.attention,
+        options=entry.options,
+        image_size=(height, width),
+        channels=channels,
+        classes=data.classes,
+        patch=data.train.patch,
+        dim=size.dim,
+        depth=size.depth,
+        heads=size.heads,
+        mlp_ratio=size.mlp_ratio,
+        mean=data.pixel_mean,
+        std=data.pixel_std,
+    )

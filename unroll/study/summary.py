@@ -1,0 +1,41 @@
+"""From the tidy table to one row an attention."""
+
+import pandas as pd
+from scipy import stats
+
+from unroll.study.corruptions import corruptions
+
+_INSIDE = ("effective tokens", "mixing", "exact zeros", "distance to fixed point")
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row an attention, in the table's order: means over seeds, and the 95 % interval of clean accuracy.
+
+    Accuracies are in per cent, those under corruption averaged over the five severities; the measures inside the
+    network are averaged over layers; ``± clean`` is half of Student's interval over seeds (none for one seed).
+    """
+    accuracy = table[table.measure == "accuracy"]
+    columns = {"clean": _mean(accuracy[accuracy.condition == "clean"])}
+    columns["± clean"] = _half_width(accuracy[accuracy.condition == "clean"])
+    for name in corruptions:
+        columns[name] = _mean(accuracy[accuracy.condition == name])
+    for name in _INSIDE:
+        columns[name] = _mean(table[table.measure == name])
+    columns["parameters"] = _mean(table[table.measure == "parameters"])
+    columns["seconds"] = _mean(table[table.measure == "training seconds"])
+    columns["seeds"] = table.groupby("attention").seed.nunique()
+    return pd.DataFrame(columns).reindex(table.attention.unique())
+
+
+def _by_seed(part: pd.DataFrame) -> pd.Series:
+    return part.groupby(["attention", "seed"]).value.mean()
+
+
+def _mean(part: pd.DataFrame) -> pd.Series:
+    return _by_seed(part).groupby("attention").mean()
+
+
+def _half_width(part: pd.DataFrame) -> pd.Series:
+    grouped = _by_seed(part).groupby("attention")
+    counts = grouped.count()
+    return grouped.sem() * stats.t.ppf(0.975, counts - 1)

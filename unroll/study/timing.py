@@ -1,0 +1,122 @@
+"""What an attention costs, as a ratio to softmax attention in the same run."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from unroll.attention import Attention
+from unroll.registry import suggest
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of one measurement: batch, tokens, width, heads."""
+
+    batch: int
+    tokens: int
+    dim: int
+    heads: int
+
+    def __str__(self) -> str:
+        return f"{self.batch} x {self.tokens} x {self.dim}, {self.heads} heads"
+
+
+SHAPES = (Shape(16, 49, 64, 4), Shape(16, 196, 192, 3), Shape(4, 1024, 192, 3), Shape(1, 4096, 192, 3))
+
+
+def forward_backward(layer: Attention, x: Tensor, upstream: Tensor) -> Work:
+    """Return what runs the layer once forwards and once backwards, down to its input."""
+
+    def work() -> None:
+        layer(x).backward(upstream)
+        x.grad = None
+        layer.zero_grad()
+
+    return work
+
+
+def matrix_products(layer: Attention, x: Tensor) -> Work:
+    """Return the bare matrix products of a softmax layer's projections, forwards and backwards: a floor for all."""
+    tokens = x.detach().flatten(0, 1)
+    weights = torch.randn(tokens.shape[1], 4 * layer.dim, dtype=x.dtype, device=x.device)
+    outputs = tokens @ weights
+
+    def work() -> None:
+        _ = tokens @ weights
+        _ = outputs @ weights.T
+        _ = tokens.T @ outputs
+
+    return work
+
+
+def paired_seconds(works: Mapping[str, Work], rounds: int = 9, warmup: int = 2) -> dict[str, list[float]]:
+    """Return the seconds of each piece of work in each round; a round runs all of them in turn.
+
+    Machines drift and are shared, so numbers compare within a round, and ratios are medians over rounds.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(warmup + rounds):
+        for name, work in works.items():
+            _synchronise()
+            began = time.perf_counter()
+            work()
+            _synchronise()
+            if turn >= warmup:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def cost_table(
+    layers: Callable[[Shape], Mapping[str, Attention]],
+    *,
+    shapes: Sequence[Shape] = SHAPES,
+    rounds: int = 9,
+    device: torch.device | None = None,
+) -> pd.DataFrame:
+    """Time forward and backward of each layer and return one row a layer and shape.
+
+    Args:
+        layers: makes the layers of one shape; one of them must be called "softmax".
+        shapes: the shapes to measure.
+        rounds: paired runs; the median over them is reported.
+        device: the CPU when None.
+
+    Raises:
+        ValueError: when no layer is called "softmax".
+    """
+    rows = []
+    for shape in tqdm(shapes, desc="shapes", unit="shape"):
+        made = layers(shape)
+        if "softmax" not in made:
+            raise ValueError(f"layers must hold 'softmax', the yardstick: {suggest('softmax', made)}")
+        x = torch.randn(shape.batch, shape.tokens, shape.dim, device=device, requires_grad=True)
+        upstream = torch.randn_like(x)
+        works = {name: forward_backward(layer.to(x.device), x, upstream) for name, layer in made.items()}
+        works["(bare projections)"] = matrix_products(made["softmax"], x)
+        seconds = paired_seconds(works, rounds)
+        for name, spent in seconds.items():
+            ratios = [ours / theirs for ours, theirs in zip(spent, seconds["softmax"], strict=True)]
+            rows.append(
+                {
+                    "shape": str(shape),
+                    "layer": name,
+                    "ratio to softmax": statistics.median(ratios),
+                    "lowest": min(ratios),
+                    "highest": max(ratios),
+                    "milliseconds": 1e3 * statistics.median(spent),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
