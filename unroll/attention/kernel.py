@@ -42,7 +42,8 @@ class KernelAttention(Attention):
     def __init__(self, dim: int, heads: int, *, features: int | None = None, temperature: float = 1.0) -> None:
         super().__init__(dim, heads)
         self.qkv = nn.Linear(dim, 3 * dim)
-        self.features = RandomFeatures(heads, self.head_dim, features or 2 * self.head_dim, temperature=temperature)
+        count = 2 * self.head_dim if features is None else features
+        self.features = RandomFeatures(heads, self.head_dim, count, temperature=temperature)
         self.output = nn.Linear(dim, dim)
 
     def attend(self, x: Tensor, carry: Carry | None = None, mask: Tensor | None = None) -> tuple[Tensor, Carry | None]:

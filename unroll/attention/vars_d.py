@@ -12,6 +12,7 @@ from unroll.attention.features import RandomFeatures
 from unroll.attention.iterative import IterativeAttention, Readout
 from unroll.attention.registry import register
 from unroll.attention.released import ReleasedDictionary
+from unroll.contracts import Kind
 from unroll.problems import BOUNDS, L1, Reconstruction
 from unroll.solvers import Solver, Unrolled
 
@@ -73,11 +74,13 @@ class VarsD(IterativeAttention):
             theirs if ours is None else ours
             for ours, theirs in zip((templates, temperature, weight), default, strict=True)
         )
+        validate.count("templates", templates)
         self.weight = validate.at_least("weight (lambda)", weight, 0)
         self.bound = validate.choice("bound", bound, BOUNDS)
         self.features = RandomFeatures(heads, self.head_dim, templates, temperature=temperature)
         self.released = ReleasedDictionary(templates, weight) if published else None
         if published:
+            self.solver.check_kind(Kind.GENERAL, "the published vars-d")
             self.traits = replace(self.traits, exact_gradient=False)  # the release holds L constant
 
     def bind(

@@ -53,6 +53,6 @@ def gelu_shrinkage(v: Tensor, threshold: Threshold) -> Tensor:
 
     Example:
         >>> gelu_shrinkage(torch.tensor([0.5, 4.0]), 1.0)
-        tensor([-0.1543,  2.9960])
+        tensor([-0.1543,  2.9959])
     """
     return torch.sign(v) * F.gelu(v.abs() - threshold)

@@ -23,20 +23,18 @@ class Solver(ABC):
         Raises:
             ValueError: when the problem's kind is not among those that the solver accepts.
         """
-        self.check_problem(problem)
+        self.check_kind(problem.kind, f"{type(problem).__name__} with these settings")
         return self.run(problem, trace)
 
     @abstractmethod
     def run(self, problem: Problem, trace: bool) -> Solution:
         """Run a problem of an accepted kind."""
 
-    def check_problem(self, problem: Problem) -> None:
-        """Raise ValueError, with the reason, when this solver cannot run the problem."""
-        if problem.kind not in self.accepts:
-            raise ValueError(
-                f"{type(self).__name__} needs a map that is {' or '.join(sorted(self.accepts))}, but "
-                f"{type(problem).__name__} with these settings is {problem.kind}: use Unrolled"
-            )
+    def check_kind(self, kind: Kind, subject: str) -> None:
+        """Raise ValueError, with the reason, when this solver cannot run a problem of this kind."""
+        if kind not in self.accepts:
+            needs = " or ".join(sorted(self.accepts))
+            raise ValueError(f"{type(self).__name__} needs a map that is {needs}, but {subject} is {kind}: use Unrolled")
 
     def to_dict(self) -> dict[str, object]:
         """Return the settings as plain values; :func:`from_dict` makes the solver again."""

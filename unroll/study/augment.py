@@ -24,8 +24,8 @@ class RandomAffine:
     """
 
     shift: float = 2.0
-    degrees: float = 10.0
-    scale: float = 0.1
+    degrees: float = 15.0
+    scale: float = 0.15
 
     def __post_init__(self) -> None:
         validate.at_least("shift", self.shift, 0)

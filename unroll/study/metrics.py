@@ -26,7 +26,7 @@ def effective_tokens(attention_map: Annotated[Tensor, "B H N N"]) -> float:
 
     Example:
         >>> effective_tokens(torch.full((1, 1, 8, 8), 1 / 8))
-        8.0
+        8.00
     """
     weights = normalised(attention_map)
     return torch.special.entr(weights).sum(-1).exp().mean().item()

@@ -1,0 +1,25 @@
+"""Settings of the whole test run."""
+
+from pathlib import Path
+
+import hypothesis
+import matplotlib as mpl
+import pytest
+import torch
+
+mpl.use("Agg")
+# Examples are the same in every run, and a slow machine fails none of them.
+hypothesis.settings.register_profile("unroll", derandomize=True, deadline=None, max_examples=30)
+hypothesis.settings.load_profile("unroll")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    golden = Path(__file__).parent / "tests" / "golden"
+    parser.addoption("--golden-dir", type=Path, default=golden, help="folder of reference numbers (.npz) for tests/parity")
+
+
+@pytest.fixture(autouse=True)
+def _seeded(doctest_namespace: dict[str, object]) -> None:
+    """Every test starts from the same random state; examples in docstrings know torch."""
+    torch.manual_seed(0)
+    doctest_namespace["torch"] = torch

@@ -1,0 +1,74 @@
+"""Problems with known answers and solvers, each listed once; tests cross the two."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unroll.contracts import Problem
+from unroll.problems import L1, NonNegativeL1, Reconstruction, Ridge, largest_eigenvalue
+from unroll.solvers import FISTA, Solver, Unrolled
+
+
+@dataclass(frozen=True)
+class Known:
+    """A problem in float64 and its solution, found without our solvers."""
+
+    problem: Problem
+    solution: Tensor
+
+
+def dictionary(batch: int = 3, heads: int = 2, rows: int = 12, atoms: int = 6) -> Tensor:
+    """Return well-conditioned templates, [B, H, rows, atoms]."""
+    generator = torch.Generator().manual_seed(1)
+    noise = torch.randn(batch, heads, rows, atoms, dtype=torch.float64, generator=generator)
+    return torch.linalg.qr(noise)[0] + 0.1 * noise / rows**0.5
+
+
+def values(f: Tensor, columns: int = 4) -> Tensor:
+    """Return values to reconstruct, [B, H, rows, columns]."""
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(*f.shape[:-1], columns, dtype=torch.float64, generator=generator)
+
+
+def _orthonormal_l1() -> Known:
+    f = torch.linalg.qr(dictionary())[0]
+    c = f.mT @ values(f)
+    expected = c.sign() * (c.abs() - 0.3).clamp_min(0)
+    return Known(Reconstruction(f.mT @ f, c, L1(0.3)), expected)
+
+
+def _orthonormal_nonnegative() -> Known:
+    f = torch.linalg.qr(dictionary())[0]
+    c = f.mT @ values(f)
+    return Known(Reconstruction(f.mT @ f, c, NonNegativeL1(0.3)), (c - 0.3).clamp_min(0))
+
+
+def _ridge() -> Known:
+    f = dictionary()
+    gram, c = f.mT @ f, f.mT @ values(f)
+    expected = torch.linalg.solve(gram + 0.5 * torch.eye(gram.shape[-1], dtype=c.dtype), c)
+    return Known(Reconstruction(gram, c, Ridge(0.5), lipschitz=largest_eigenvalue(gram)), expected)
+
+
+def _least_squares() -> Known:
+    f = dictionary()
+    v = values(f)
+    expected = torch.linalg.lstsq(f, v).solution
+    return Known(Reconstruction(f.mT @ f, f.mT @ v, L1(0.0)), expected)
+
+
+PROBLEMS: dict[str, Callable[[], Known]] = {
+    "orthonormal-l1": _orthonormal_l1,
+    "orthonormal-nonnegative": _orthonormal_nonnegative,
+    "ridge": _ridge,
+    "least-squares": _least_squares,
+}
+
+SOLVERS: dict[str, Solver] = {
+    "unrolled": Unrolled(400),
+    "fista": FISTA(400),
+    "fista-no-restart": FISTA(2000, restart=False),
+    "fista-tol": FISTA(400, tol=1e-11),
+}

@@ -1,0 +1,342 @@
+"""Every attention: the contract, identities that tie the formulations together, and clear errors."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from unroll import attention, problems, solvers
+from unroll.attention import Carry, ContractError, IterativeAttention, RandomFeatures, Traits, check_attention, create
+from unroll.attention.registry import attentions
+from unroll.attention.rules import rules
+
+VARIANTS = {
+    "softmax": ("softmax", {}),
+    "kernel": ("kernel", {}),
+    "vars-d": ("vars-d", {}),
+    "vars-d-fista": ("vars-d", {"solver": solvers.FISTA(8), "bound": "row-sum"}),
+    "vars-d-published": ("vars-d", {"published": True}),
+}
+
+
+def make(variant, dim=12, heads=3):
+    name, options = VARIANTS[variant]
+    return create(name, dim=dim, heads=heads, grid=(3, 3), **options)
+
+
+def test_every_registered_name_is_in_the_table():
+    assert {name for name, _ in VARIANTS.values()} == set(attention.names())
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_contract(variant):
+    check_attention(make(variant))
+
+
+@pytest.mark.parametrize("variant", ["vars-d", "vars-d-fista", "vars-d-published"])
+@given(tokens=st.integers(1, 9), kept=st.integers(1, 9), seed=st.integers(0, 10**6))
+def test_masking_is_dropping(variant, tokens, kept, seed):
+    kept = min(tokens, kept)
+    layer = make(variant).double()
+    x = torch.randn(2, tokens, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(tokens, generator=torch.Generator().manual_seed(seed))[:kept].sort().values
+    mask = torch.zeros(2, tokens, dtype=torch.bool)
+    mask[:, order] = True
+    masked = layer(x, mask)
+    torch.testing.assert_close(masked[:, order], layer(x[:, order]), atol=1e-10, rtol=0)
+    assert not masked[~mask].any()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_sample_of_padding_only_is_silent(variant):
+    """No NaN, in the output or in any gradient, from a sample whose tokens are all masked."""
+    layer = make(variant)
+    x = torch.randn(2, 5, 12, requires_grad=True)
+    mask = torch.tensor([[True] * 5, [False] * 5])
+    y = layer(x, mask)
+    y.square().sum().backward()
+    assert not y[1].any()
+    assert all(torch.isfinite(p.grad).all() for p in layer.parameters())
+    torch.testing.assert_close(y[:1], layer(x[:1]))
+
+
+@pytest.mark.parametrize("variant", ["softmax", "kernel"])
+def test_maps_of_weighting_layers_give_the_output(variant):
+    layer, x = make(variant).double(), torch.randn(2, 7, 12, dtype=torch.float64)
+    v = layer.split_heads(layer.qkv(x).chunk(3, dim=-1)[2])
+    weights = layer.attention_map(x)
+    torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+    torch.testing.assert_close(layer.output(layer.merge_heads(weights @ v)), layer(x))
+
+
+@pytest.mark.parametrize("variant", ["vars-d", "vars-d-fista", "vars-d-published"])
+def test_maps_of_sparse_layers_are_derivatives_by_the_values(variant):
+    """Held against automatic differentiation of the whole computation by V, templates fixed."""
+    layer, x = make(variant).double(), torch.randn(2, 5, 12, dtype=torch.float64)
+    with torch.no_grad():
+        q, v = layer.project(x)
+
+    def outputs(v):
+        layer.project = lambda x, mask=None: (q, v)
+        problem, readout = layer.bind(x)
+        return readout(layer.solver(problem).value)
+
+    jacobian = torch.autograd.functional.jacobian(outputs, v)  # B H N D, B H N D
+    expected = torch.einsum("bhidbhjd->bhij", jacobian) / layer.head_dim
+    del layer.project
+    torch.testing.assert_close(layer.attention_map(x), expected)
+
+
+def test_a_linear_problem_is_its_map():
+    """With a squared penalty the code is linear in the values: the map times the values is the output."""
+
+    class Squared(attention.VarsD):
+        def bind(self, x, mask=None, start=None):
+            problem, readout = super().bind(x, mask, start)
+            return problems.Reconstruction(problem.gram, problem.correlation, problems.Ridge(0.1)), readout
+
+    layer, x = Squared(12, 3).double(), torch.randn(2, 5, 12, dtype=torch.float64)
+    y = layer.output(layer.merge_heads(layer.attention_map(x) @ layer.project(x)[1]))
+    torch.testing.assert_close(y, layer(x))
+
+
+def test_one_unit_step_without_sparsity_is_shared_kernel_attention():
+    """F F'V: kernel attention with queries = keys, the normalisation moved from rows to columns."""
+    layer, x = make("vars-d").double(), torch.randn(2, 6, 12, dtype=torch.float64)
+    q, v = layer.project(x)
+    f = F.normalize(layer.features(q), dim=-2)
+    problem = problems.Reconstruction(f.mT @ f, f.mT @ v, problems.L1(0.0), lipschitz=torch.ones(2, 3).double())
+    code = solvers.Unrolled(1)(problem).value
+    torch.testing.assert_close(f @ code, f @ f.mT @ v)
+
+
+def test_kernel_attention_tends_to_the_softmax_of_cosines():
+    layer, x = create("kernel", dim=8, heads=2, features=200_000), torch.randn(1, 6, 8)
+    q, k = (F.normalize(layer.split_heads(part), dim=-1) for part in layer.qkv(x).chunk(3, dim=-1)[:2])
+    torch.testing.assert_close(layer.attention_map(x), (q @ k.mT).softmax(-1), atol=0.01, rtol=0)
+
+
+@given(temperature=st.floats(0.2, 4))
+def test_features_estimate_the_kernel(temperature):
+    features = RandomFeatures(1, 3, 100_000, temperature=temperature).double()
+    u, w = F.normalize(torch.randn(2, 3, dtype=torch.float64), dim=-1)
+    estimate = (features(u.view(1, 1, 1, 3)) * features(w.view(1, 1, 1, 3))).sum()
+    error = abs(estimate.log().item() - (u @ w).item() / temperature)
+    assert error < 0.15 * (1 + 1 / temperature) ** 2
+
+
+def test_more_templates_than_tokens_reconstruct_the_values():
+    layer = create("vars-d", dim=8, heads=2, templates=64, weight=0.0, solver=solvers.FISTA(3000)).double()
+    x = torch.randn(1, 3, 8, dtype=torch.float64)
+    _, v = layer.project(x)
+    problem, readout = layer.bind(x)
+    torch.testing.assert_close(readout(layer.solver(problem).value), v, atol=1e-6, rtol=0)
+    away = layer.attention_map(x) - torch.eye(3, dtype=torch.float64)
+    assert away.abs().max() < 1e-6  # and no token hears another
+
+
+def test_carry_passes_through_and_a_carrying_layer_reads_and_writes_its_field():
+    x, given = torch.randn(2, 5, 12), Carry(logits=torch.zeros(1))
+    for variant in VARIANTS:
+        assert make(variant).attend(x, given)[1] is given
+
+    class Warm(attention.VarsD):
+        traits = Traits(permutation_equivariant=True, masks=True, carries=True, exact_gradient=True)
+
+    layer = Warm(12, 3)
+    y, carry = layer.attend(x, given)
+    assert carry.logits is given.logits
+    again, _ = layer.attend(x, carry)
+    twice = layer.solver(layer.bind(x, start=carry.code)[0]).value
+    assert torch.equal(carry.code, layer.solve(x).value)
+    assert torch.equal(layer.attend(x, carry)[1].code, twice)
+    assert not torch.equal(again, y)
+
+
+def test_inventing_an_attention_takes_thirty_lines():
+    @attention.register("ridge")
+    class RidgeAttention(IterativeAttention):
+        """Reconstruct the values from the tokens' features with a squared penalty."""
+
+        traits = Traits(permutation_equivariant=True, masks=True, exact_gradient=True)
+
+        def __init__(self, dim, heads, *, weight=0.1, solver=solvers.Unrolled(5)):
+            super().__init__(dim, heads, solver=solver)
+            self.features, self.weight = RandomFeatures(heads, self.head_dim, 8), weight
+
+        def bind(self, x, mask=None, start=None):
+            q, v = self.project(x, mask)
+            f = attention.hide_tokens(self.features(q), mask)
+            problem = problems.Reconstruction(f.mT @ f, f.mT @ v, problems.Ridge(self.weight), start)
+            return problem, lambda code: f @ code
+
+    try:
+        assert check_attention("ridge").passed
+    finally:
+        attentions._entries.pop("ridge")
+
+
+class Broken(attention.SoftmaxAttention):
+    """Softmax attention with one fault, put in by ``fault(layer, x, y)``."""
+
+    fault = None
+
+    def attend(self, x, carry=None, mask=None):
+        y, carry = super().attend(x, carry, mask)
+        return type(self).fault(self, x, y), carry
+
+
+def _broken(name, attend):
+    return type(name, (Broken,), {"fault": staticmethod(attend)})(12, 3)
+
+
+class _LeakyMask(attention.SoftmaxAttention):
+    def attend(self, x, carry=None, mask=None):
+        y, carry = super().attend(x, carry, None)
+        return attention.hide_tokens(y, mask), carry
+
+
+class _AnyWidth(attention.SoftmaxAttention):
+    def attend(self, x, carry=None, mask=None):
+        return super().attend(x[..., : self.dim], carry, mask)
+
+
+class _DeadWeight(attention.SoftmaxAttention):
+    def __init__(self, dim, heads):
+        super().__init__(dim, heads)
+        self.unused = nn.Parameter(torch.ones(1))
+
+
+class _OwnForward(attention.SoftmaxAttention):
+    def forward(self, x, mask=None):
+        return 2 * super().forward(x, mask)
+
+
+class _OwnSolve(attention.VarsD):
+    def solve(self, x, mask=None, trace=True):
+        return solvers.Unrolled(2)(self.bind(x, mask)[0], trace=trace)
+
+
+class _HiddenState(attention.SoftmaxAttention):
+    def __init__(self, dim, heads):
+        super().__init__(dim, heads)
+        self.gain = nn.Buffer(torch.ones(1), persistent=False)
+
+    def attend(self, x, carry=None, mask=None):
+        y, carry = super().attend(x, carry, mask)
+        return y * self.gain, carry
+
+
+class _Maskless(attention.SoftmaxAttention):
+    traits = Traits(permutation_equivariant=True)
+
+    def check_input(self, x, mask):
+        super().check_input(x, None)
+
+
+BROKEN = {
+    "shapes": lambda: _broken("Shape", lambda layer, x, y: y[:, :1]),
+    "dtype": lambda: _broken("Dtype", lambda layer, x, y: y.double()),
+    "forward is attend": lambda: _OwnForward(12, 3),
+    "solve is forward": lambda: _OwnSolve(12, 3),
+    "determinism": lambda: _broken("Random", lambda layer, x, y: y + torch.rand(1).item()),
+    "batch independence": lambda: _broken("Batch", lambda layer, x, y: y - y.mean(dim=0)),
+    "NaN stays in its sample": lambda: _broken("Leak", lambda layer, x, y: y + 0 * y.sum(dim=0)),
+    "permutation equivariance": lambda: _broken("Order", lambda layer, x, y: y.cumsum(dim=1)),
+    "mask equals the shorter sequence": lambda: _LeakyMask(12, 3),
+    "no silent mask": lambda: _Maskless(12, 3),
+    "wrong width is refused": lambda: _AnyWidth(12, 3),
+    "gradient by the input": lambda: _broken("Detached", lambda layer, x, y: y + x.detach() ** 2),
+    "every parameter learns": lambda: _DeadWeight(12, 3),
+    "state dict": lambda: _HiddenState(12, 3),
+}
+
+
+def test_every_rule_has_a_broken_example():
+    assert set(BROKEN) == set(rules.names())
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_rules_can_fail(rule):
+    layer = BROKEN[rule]()
+    assert rule in check_attention(layer, raises=False).failed
+    with pytest.raises(ContractError, match=rf"(?s)FAIL  {rule}.*remedy: "):
+        check_attention(layer)
+
+
+def test_report_reads_well():
+    report = check_attention("softmax")
+    assert report.passed
+    assert repr(report).splitlines()[0] == "softmax: all rules hold"
+    assert "  -   no silent mask" in repr(report)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: create("vars", dim=8, heads=2), r"unknown attention 'vars': did you mean 'vars-d'\? known: kernel, s"),
+        (lambda: create("softmax", dim=10, heads=4), r"dim must be divisible by heads, got dim = 10 and heads = 4"),
+        (lambda: create("softmax", dim=8, heads=0), r"heads must be a whole number >= 1, got 0"),
+        (lambda: create("softmax", dim=8.5, heads=2), r"dim must be a whole number >= 1, got 8.5"),
+        (lambda: create("vars-d", dim=8, heads=2, wieght=1), r"unknown option of vars-d 'wieght': did you mean 'weight'"),
+        (lambda: create("vars-d", dim=8, heads=2, weight=-0.1), r"weight \(lambda\) must be a finite number >= 0, got -0.1"),
+        (lambda: create("vars-d", dim=8, heads=2, temperature=0), r"temperature must be a finite number > 0, got 0"),
+        (lambda: create("vars-d", dim=8, heads=2, templates=0), r"templates must be a whole number >= 1, got 0"),
+        (lambda: create("vars-d", dim=8, heads=2, bound="rowsum"), r"unknown bound 'rowsum': did you mean 'row-sum'\?"),
+        (lambda: create("vars-d", dim=8, heads=2, solver=5), r"solver must be a Solver such as .*, got 5"),
+        (
+            lambda: create("vars-d", dim=8, heads=2, published=True, solver=solvers.FISTA(5)),
+            r"FISTA needs a map that is proximal, but the published vars-d .* general: use Unrolled",
+        ),
+    ],
+)
+def test_bad_settings(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    ("x", "mask", "message"),
+    [
+        (torch.zeros(2, 5, 13), None, r"x must have shape \[batch, tokens, 12\], got \[2, 5, 13\]"),
+        (torch.zeros(5, 12), None, r"x must have shape \[batch, tokens, 12\], got \[5, 12\]"),
+        (torch.zeros(2, 5, 12, dtype=torch.long), None, r"x must be floating point, got torch.int64"),
+        (torch.zeros(2, 5, 12), torch.ones(2, 5), r"mask must be boolean \(True = a real token\), got torch.float32"),
+        (torch.zeros(2, 5, 12), torch.ones(2, 6).bool(), r"mask must have shape \[2, 5\], got \[2, 6\]"),
+    ],
+)
+def test_bad_calls(variant, x, mask, message):
+    for call in (make(variant), make(variant).attention_map):
+        with pytest.raises(ValueError, match=message):
+            call(x, mask)
+
+
+def test_a_grid_layer_counts_its_tokens_and_refuses_masks():
+    class Gridded(attention.SoftmaxAttention):
+        traits = Traits(needs_grid=True)
+
+        def __init__(self, dim, heads, *, grid):
+            attention.Attention.__init__(self, dim, heads, grid=grid)
+            self.qkv, self.output = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    layer = Gridded(12, 3, grid=(4, 4))
+    assert layer(torch.zeros(1, 16, 12)).shape == (1, 16, 12)
+    with pytest.raises(ValueError, match=r"x must have 4 x 4 = 16 tokens for this grid, got 17"):
+        layer(torch.zeros(1, 17, 12))
+    with pytest.raises(ValueError, match=r"Gridded takes no mask: its tokens are the places of a fixed grid"):
+        layer(torch.zeros(1, 16, 12), torch.ones(1, 16).bool())
+    with pytest.raises(ValueError, match=r"grid must be \(height, width\), got None"):
+        Gridded(12, 3, grid=None)
+    with pytest.raises(ValueError, match=r"grid width must be a whole number >= 1, got 0"):
+        Gridded(12, 3, grid=(4, 0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_compiles_without_a_break(variant):
+    layer, x = make(variant), torch.randn(2, 9, 12)
+    torch.testing.assert_close(torch.compile(layer, fullgraph=True)(x), layer(x), atol=1e-5, rtol=1e-5)
