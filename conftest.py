@@ -8,6 +8,7 @@ import pytest
 import torch
 
 mpl.use("Agg")
+torch.set_num_threads(1)  # on the small tensors of the tests, threads only get in each other's way
 # Examples are the same in every run, and a slow machine fails none of them.
 hypothesis.settings.register_profile("unroll", derandomize=True, deadline=None, max_examples=30)
 hypothesis.settings.load_profile("unroll")
@@ -15,7 +16,9 @@ hypothesis.settings.load_profile("unroll")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     golden = Path(__file__).parent / "tests" / "golden"
-    parser.addoption("--golden-dir", type=Path, default=golden, help="folder of reference numbers (.npz) for tests/parity")
+    parser.addoption(
+        "--golden-dir", type=Path, default=golden, help="folder of reference numbers (.npz) for tests/parity"
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -280,8 +280,14 @@ def test_report_reads_well():
         (lambda: create("softmax", dim=10, heads=4), r"dim must be divisible by heads, got dim = 10 and heads = 4"),
         (lambda: create("softmax", dim=8, heads=0), r"heads must be a whole number >= 1, got 0"),
         (lambda: create("softmax", dim=8.5, heads=2), r"dim must be a whole number >= 1, got 8.5"),
-        (lambda: create("vars-d", dim=8, heads=2, wieght=1), r"unknown option of vars-d 'wieght': did you mean 'weight'"),
-        (lambda: create("vars-d", dim=8, heads=2, weight=-0.1), r"weight \(lambda\) must be a finite number >= 0, got -0.1"),
+        (
+            lambda: create("vars-d", dim=8, heads=2, wieght=1),
+            r"unknown option of vars-d 'wieght': did you mean 'weight'",
+        ),
+        (
+            lambda: create("vars-d", dim=8, heads=2, weight=-0.1),
+            r"weight \(lambda\) must be a finite number >= 0, got -0.1",
+        ),
         (lambda: create("vars-d", dim=8, heads=2, temperature=0), r"temperature must be a finite number > 0, got 0"),
         (lambda: create("vars-d", dim=8, heads=2, templates=0), r"templates must be a whole number >= 1, got 0"),
         (lambda: create("vars-d", dim=8, heads=2, bound="rowsum"), r"unknown bound 'rowsum': did you mean 'row-sum'\?"),

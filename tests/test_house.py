@@ -115,3 +115,24 @@ def test_committed_notebooks_read_well_on_the_web(path):
     assert not [output for output in outputs if output.get("name") == "stderr"]
     assert "widget-state" not in text
     assert not re.search(r"(/home/|/root/|/tmp/|/Users/|C:\\\\)", text)
+
+
+def test_the_data_readme_states_the_checksums():
+    from hashlib import sha256
+
+    text = (ROOT / "data" / "README.md").read_text()
+    for path in sorted((ROOT / "data").glob("*.npz")):
+        assert sha256(path.read_bytes()).hexdigest() in text, path.name
+
+
+def test_the_readme_examples_run(capsys):
+    from unroll.attention.registry import attentions
+
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(blocks) == 2
+    try:
+        for block in blocks:
+            exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102
+    finally:
+        attentions._entries.pop("ridge", None)
+    assert "torch.Size([8, 49, 64]) torch.Size([8, 49, 64])" in capsys.readouterr().out

@@ -1,9 +1,10 @@
 """Attention that solves a problem: project, bind, solve, read out."""
 
+import copy
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Self
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +31,7 @@ class IterativeAttention(Attention):
 
     def __init__(self, dim: int, heads: int, *, solver: Solver, grid: tuple[int, int] | None = None) -> None:
         super().__init__(dim, heads, grid=grid)
-        if not isinstance(solver, Solver):
-            raise ValueError(f"solver must be a Solver such as unroll.solvers.Unrolled(5), got {solver!r}")
-        self.solver = solver
+        self.solver = _checked(solver)
         self.qv = nn.Linear(dim, 2 * dim)
         self.output = nn.Linear(dim, dim)
 
@@ -72,6 +71,16 @@ class IterativeAttention(Attention):
         problem, _ = self.bind(x, mask)
         return self.solver(problem, trace=trace)
 
+    def with_solver(self, solver: Solver) -> Self:
+        """Return a layer that shares all weights with this one and solves its problem another way.
+
+        Raises:
+            ValueError: when ``solver`` is no solver; when it is called on a problem that it does not accept.
+        """
+        other = copy.copy(self)
+        other.solver = _checked(solver)
+        return other
+
     def attention_map(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         r"""Return the derivative of output i by value j of the computation actually run, [B, H, N, N]; signed.
 
@@ -92,3 +101,9 @@ class IterativeAttention(Attention):
             ]
         with torch.no_grad():
             return readout(torch.cat(rows, dim=-1)).mT
+
+
+def _checked(solver: Solver) -> Solver:
+    if not isinstance(solver, Solver):
+        raise ValueError(f"solver must be a Solver such as unroll.solvers.Unrolled(5), got {solver!r}")
+    return solver

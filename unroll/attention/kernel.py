@@ -30,7 +30,7 @@ class KernelAttention(Attention):
     Raises:
         ValueError: on bad settings at construction, or when x or the mask has the wrong shape.
 
-    Source: Choromanski et al. 2021, eq. 4 and 5; conventions of bfshi/VARS (``perf``).
+    Source: Choromanski et al. 2021, eq. 4; conventions of bfshi/VARS (``perf``).
 
     Example:
         >>> KernelAttention(64, 4)(torch.randn(2, 49, 64)).shape

@@ -47,7 +47,7 @@ class VarsD(IterativeAttention):
         ValueError: on bad settings at construction, a solver that the problem does not admit, or when x or the mask
             has the wrong shape.
 
-    Source: Shi et al. 2022 (VARS), eq. 9 to 12; released code bfshi/VARS, ``vars_block.py``.
+    Source: Shi et al. 2022 (VARS, arXiv 2204.10962); released code bfshi/VARS, ``vars_block.py``.
 
     Example:
         >>> VarsD(64, 4, weight=0.2, solver=Unrolled(10))(torch.randn(2, 49, 64)).shape

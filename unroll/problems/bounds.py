@@ -66,7 +66,7 @@ def schatten(gram: Annotated[Tensor, "... M M"], squarings: int = 1) -> Annotate
 
     Smooth, blind to signs, and close where one eigenvalue leads, as it does for positive features. s = 0 is the
     Frobenius norm.
-    Source: Horn and Johnson 2012, section 7.4.7.
+    Source: Horn and Johnson 2012, section 7.4 (Schatten norms).
 
     Raises:
         ValueError: when the matrix is not square or ``squarings`` is negative.

@@ -16,7 +16,7 @@ def soft_threshold(v: Tensor, threshold: Threshold) -> Tensor:
     .. math:: \arg\min_z \tfrac12 |z - v|^2 + t |z|_1 = \mathrm{sign}(v) \max(|v| - t, 0)
 
     Shapes: any; the result has the shape of ``v`` (broadcast with the threshold).
-    Source: Daubechies, Defrise, De Mol 2004, eq. 2.6; Parikh and Boyd 2014, section 6.5.2.
+    Source: Daubechies, Defrise and De Mol 2004; Parikh and Boyd 2014, section 6.5.2.
 
     Example:
         >>> soft_threshold(torch.tensor([-3.0, 0.5, 2.0]), 1.0)

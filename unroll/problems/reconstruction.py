@@ -36,7 +36,7 @@ class Reconstruction(Problem):
     Raises:
         ValueError: when the shapes do not fit together, or on an unknown origin.
 
-    Source: Shi et al. 2022 (VARS), eq. 9 to 11; Beck and Teboulle 2009, eq. 1.4 (ISTA).
+    Source: Shi et al. 2022 (VARS); Beck and Teboulle 2009, eq. 1.4 (ISTA).
 
     Example:
         >>> from unroll.problems import L1

@@ -34,7 +34,9 @@ class Solver(ABC):
         """Raise ValueError, with the reason, when this solver cannot run a problem of this kind."""
         if kind not in self.accepts:
             needs = " or ".join(sorted(self.accepts))
-            raise ValueError(f"{type(self).__name__} needs a map that is {needs}, but {subject} is {kind}: use Unrolled")
+            raise ValueError(
+                f"{type(self).__name__} needs a map that is {needs}, but {subject} is {kind}: use Unrolled"
+            )
 
     def to_dict(self) -> dict[str, object]:
         """Return the settings as plain values; :func:`from_dict` makes the solver again."""

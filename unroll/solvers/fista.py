@@ -35,7 +35,7 @@ class FISTA(Solver):
     Raises:
         ValueError: on bad settings at construction; on a problem that is not proximal when called.
 
-    Source: Beck and Teboulle 2009, eq. 4.1 to 4.3; O'Donoghue and Candes 2015, eq. 13 (gradient scheme).
+    Source: Beck and Teboulle 2009, eq. 4.1 to 4.3; O'Donoghue and Candes 2015, section 3.2 (gradient scheme).
 
     Example:
         >>> from unroll.problems import L1, Reconstruction

@@ -5,6 +5,7 @@ from unroll.study.compare import Comparison, compare, run_study
 from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
 from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.experiment import attention_layers
+from unroll.study.maps import draw_heard, heard_by, settling
 from unroll.study.metrics import FixedPointReport, convergence, effective_tokens, fixed_point_report, mixing
 from unroll.study.presets import presets
 from unroll.study.settings import Entry, Settings, Size, build
@@ -41,8 +42,10 @@ __all__ = [
     "corrupt",
     "corruptions",
     "datasets",
+    "draw_heard",
     "effective_tokens",
     "fixed_point_report",
+    "heard_by",
     "load",
     "markers",
     "mixing",
@@ -51,6 +54,7 @@ __all__ = [
     "presets",
     "run_study",
     "seed_everything",
+    "settling",
     "theme",
     "train",
 ]

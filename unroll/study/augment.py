@@ -15,20 +15,20 @@ class RandomAffine:
     """Shift, turn and scale each image at random, bilinearly, with zeros outside.
 
     Args:
-        shift: largest shift along each axis, in pixels.
+        shift: largest shift along each axis, as a share of the image's side, 0 to 1.
         degrees: largest turn, in degrees.
         scale: largest relative change of size, 0 to 1.
 
     Raises:
-        ValueError: when a setting is negative, or scale is above 1.
+        ValueError: when a setting is negative, or shift or scale is above 1.
     """
 
-    shift: float = 2.0
+    shift: float = 0.07
     degrees: float = 15.0
     scale: float = 0.15
 
     def __post_init__(self) -> None:
-        validate.at_least("shift", self.shift, 0)
+        validate.share("shift", self.shift)
         validate.at_least("degrees", self.degrees, 0)
         validate.share("scale", self.scale)
 
@@ -39,9 +39,7 @@ class RandomAffine:
         draws = torch.rand(4, len(images), generator=generator).to(images).mul(2).sub(1)
         turn = draws[0] * math.radians(self.degrees)
         zoom = 1 + draws[1] * self.scale
-        height, width = images.shape[-2:]
-        # affine_grid counts in units of half the image: -1 is one edge, 1 the other.
-        down, right = draws[2] * self.shift * 2 / height, draws[3] * self.shift * 2 / width
+        down, right = 2 * self.shift * draws[2], 2 * self.shift * draws[3]  # affine_grid counts in half sides
         cos, sin = turn.cos() / zoom, turn.sin() / zoom
         rows = [torch.stack([cos, -sin, right], dim=1), torch.stack([sin, cos, down], dim=1)]
         grid = F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)

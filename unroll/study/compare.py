@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from unroll.study import experiment, figures
 from unroll.study.data import load
 from unroll.study.files import write_aside
-from unroll.study.settings import Entry, Settings
+from unroll.study.settings import Entry, Settings, Size
 from unroll.study.summary import summarise
 from unroll.study.training import Recipe, pick_device
 
@@ -75,6 +75,7 @@ def compare(
     seeds: int | Iterable[int] = 1,
     epochs: int | None = None,
     recipe: Recipe | None = None,
+    size: Size | None = None,
 ) -> Comparison:
     """Train each attention in the same small vision transformer and measure all of them alike.
 
@@ -84,6 +85,7 @@ def compare(
         seeds: how many (0, 1, ...), or which.
         epochs: passes over the data, when the recipe's number is not wanted.
         recipe: how they are trained; the default recipe when None.
+        size: of the vision transformer that carries them; the default size when None.
 
     Raises:
         ValueError: on unknown names (the nearest is suggested) or settings out of range.
@@ -99,6 +101,7 @@ def compare(
             data=data,
             seeds=tuple(range(seeds) if isinstance(seeds, int) else seeds),
             recipe=recipe if epochs is None else replace(recipe, epochs=epochs),
+            size=size or Size(),
         )
     )
 

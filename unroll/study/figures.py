@@ -28,12 +28,10 @@ def convergence(table: pd.DataFrame) -> Figure:
         _lines(left, loss, table, every=max(1, loss.level.max() // 8))
         left.set(xlabel="epoch", ylabel="training loss (nats)", yscale="log", title="The network learns")
         if len(residual):
-            # A log axis has no zero: residuals at the start are drawn at one step.
-            _lines(right, residual[residual.level > 0], table, every=12)
+            # A log axis has no zero, so the curves begin after one step.
+            _lines(right, residual[residual.level > 0], table, every=[0, 1, 2, 4, 9, 19, 39, 79])
             right.set(xscale="log", yscale="log")
-        right.set(
-            xlabel="solver steps, run on after training", ylabel="residual, relative", title="The trained layers settle"
-        )
+        right.set(xlabel="solver steps", ylabel="residual (relative)", title="The trained layers settle")
         _share_legend(figure, left, right)
     return figure
 
@@ -50,10 +48,12 @@ def sparsity(table: pd.DataFrame) -> Figure:
         for axis, (measure, (label, title)) in zip(axes, panels.items(), strict=True):
             part = table[table.measure == measure]
             part = part.assign(level=part.condition.str.removeprefix("layer ").astype(int))
-            _lines(axis, part, table, every=1)
+            if len(part):
+                _lines(axis, part, table, every=1)
             axis.set(xlabel="layer", ylabel=label, title=title)
             axis.set_xticks(sorted(part.level.unique()))
-            axis.set_ylim(0, None if measure == "effective tokens" else 1)
+            # A little room below zero, so that a line of zeros is seen.
+            axis.set_ylim(*((0, None) if measure == "effective tokens" else (-0.03, 1.03)))
         _share_legend(figure, *axes)
     return figure
 
@@ -82,7 +82,7 @@ def save(figure: Figure) -> Callable[[Path], None]:
     return write
 
 
-def _lines(axis: Axes, part: pd.DataFrame, table: pd.DataFrame, every: int) -> None:
+def _lines(axis: Axes, part: pd.DataFrame, table: pd.DataFrame, every: int | list[int]) -> None:
     """Draw value against level, a line an attention, in the order, colours and markers of the whole table."""
     order = list(table.attention.unique())
     sns.lineplot(
