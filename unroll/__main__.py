@@ -13,7 +13,9 @@ from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, 
 from unroll.study.benchmark import run_benchmark
 from unroll.study.compare import Comparison, run_study
 from unroll.study.data import Dataset
+from unroll.study.figures import save
 from unroll.study.files import write_aside
+from unroll.study.front_page import picture
 from unroll.study.report import markdown, refresh
 from unroll.study.settings import Entry, build
 from unroll.study.training import accuracy, pick_device, seed_everything, train
@@ -78,8 +80,9 @@ def bench(options: argparse.Namespace) -> None:
 
 
 def readme(options: argparse.Namespace) -> None:
-    """Make the results table of a README anew."""
+    """Make the results table of a README anew, and the picture beside the results."""
     refresh(options.readme, Comparison.read(options.results))
+    write_aside(options.results.parent / "settling.png", save(picture()))
     _say(f"{options.readme} shows {options.results}")
 
 

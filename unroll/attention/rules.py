@@ -44,10 +44,17 @@ def shapes(layer: Attention, x: Tensor) -> float:
     return float(layer(x).shape != x.shape) + float(layer.attention_map(x).shape not in maps)
 
 
-@_rule("dtype", "make new tensors follow x: x.new_zeros, zeros_like, buffers", tolerance=0)
+@_rule(
+    "dtype",
+    "make new tensors follow x: x.new_zeros, zeros_like, buffers; promote inside where bfloat16 is not enough",
+    tolerance=0,
+)
 def dtype(layer: Attention, x: Tensor) -> float:
-    single = copy.deepcopy(layer).float()
-    return float(layer(x).dtype != torch.float64) + float(single(x.float()).dtype != torch.float32)
+    wrong = 0
+    for kind in (torch.float64, torch.float32, torch.bfloat16):
+        y = copy.deepcopy(layer).to(kind)(x.to(kind))
+        wrong += y.dtype != kind or not torch.isfinite(y).all()
+    return float(wrong)
 
 
 @_rule("forward is attend", "let forward return the tokens of attend, and nothing else compute them", tolerance=0)

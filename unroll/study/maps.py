@@ -42,19 +42,22 @@ def heard_by(model: ViT, image: Tensor, patch: int, solver: Solver, layer: int =
 
 
 def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None) -> None:
-    """Draw an image in grey, over it one row of a map (red raises, blue lowers), and the patch that listens in a frame.
+    """Draw an image in grey; or one row of a map in colour, the image's outline over it and the listening patch framed.
 
-    Colours are scaled to the largest magnitude of this row.
+    Red raises the patch's output, blue lowers it; colours are scaled to the largest magnitude of this row.
     """
     height, width = image.shape[-2:]
-    extent = (0, width, height, 0)
-    axis.imshow(1 - image.mean(0), cmap="gray", vmin=0, vmax=1, extent=extent)
-    if row is not None:
+    grey = image.mean(0)
+    if row is None:
+        axis.imshow(grey, cmap="gray_r", vmin=0, vmax=1, extent=(0, width, height, 0))
+    else:
         peak = row.abs().max().item()
-        axis.imshow(row, cmap="RdBu_r", vmin=-peak, vmax=peak, alpha=0.65, extent=extent)
+        axis.imshow(row, cmap="RdBu_r", vmin=-peak, vmax=peak, extent=(0, width, height, 0))
+        centres = torch.arange(width) + 0.5, torch.arange(height) + 0.5
+        axis.contour(*centres, grey, levels=[0.5], colors="#4d4d4d", linewidths=1.5)
         side = height / row.shape[0]
         y, x = divmod(patch, row.shape[1])
-        frame = Rectangle((side * x, side * y), side, side, fill=False, edgecolor="black", linewidth=2.5)
+        frame = Rectangle((side * x, side * y), side, side, fill=False, edgecolor="black", linewidth=3)
         axis.add_patch(frame)
     axis.set(xticks=[], yticks=[])
     axis.grid(visible=False)

@@ -1,0 +1,19 @@
+"""The README's picture: a small network is trained, and one of its patches is watched while the solver runs."""
+
+from matplotlib.figure import Figure
+
+from unroll.study.data import load
+from unroll.study.maps import settling
+from unroll.study.settings import Entry, Size, build
+from unroll.study.training import Recipe, pick_device, seed_everything, train
+
+DIGIT, PATCH = 3, 17
+
+
+def picture(epochs: int = 12) -> Figure:
+    """Train two blocks of ``vars-d`` on mnist5k and draw what a patch of a test digit hears, step by step."""
+    data = load("mnist5k")
+    generator = seed_everything(0)
+    model = build(Entry("vars-d"), data, Size(depth=2)).to(pick_device())
+    train(model, data.train, Recipe(epochs=epochs), generator, label="the README's picture")
+    return settling(model, data.test.images[DIGIT], PATCH)
