@@ -13,6 +13,7 @@ import unroll
 from unroll.__main__ import main
 from unroll.attention import create
 from unroll.problems import L1, Reconstruction
+from unroll.registry import Registry
 from unroll.solvers import FISTA, Unrolled
 from unroll.study import (
     Comparison,
@@ -26,13 +27,16 @@ from unroll.study import (
     build,
     compare,
     convergence,
+    corrupt,
     effective_tokens,
+    experiment,
     fixed_point_report,
     load,
     mixing,
     palette,
     presets,
     seed_everything,
+    selection,
     train,
 )
 from unroll.study.files import write_aside
@@ -238,7 +242,7 @@ def test_the_readme_shows_the_committed_results():
     assert refreshed(text, Comparison.read(ROOT / "results" / "foundation")) == text
 
 
-@pytest.mark.parametrize("command", [[], ["study"], ["train"], ["data"], ["bench"], ["readme"]])
+@pytest.mark.parametrize("command", [[], ["study"], ["train"], ["select"], ["data"], ["bench"], ["readme"]])
 def test_help_is_readable(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*command, "--help"])
@@ -285,6 +289,7 @@ def test_train_command_keeps_weights_that_load(tmp_path, capsys):
     ("command", "message"),
     [
         (["train", "sofmax"], "unroll: unknown attention 'sofmax': did you mean 'softmax'?"),
+        (["select", "vars"], "unroll: unknown selection 'vars': did you mean 'vars-d'?"),
         (["data", "mnist"], "unroll: unknown data set 'mnist': did you mean 'mnist5k'?"),
         (["study", "--preset", "slow"], "unroll: unknown preset 'slow'"),
         (["study", "--epochs", "0"], "unroll: epochs must be a whole number >= 1, got 0"),
@@ -296,6 +301,19 @@ def test_wrong_commands_get_one_line(command, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_selection_is_judged_on_the_validation_split(tmp_path, monkeypatch):
+    judged = []
+    monkeypatch.setattr(experiment, "corrupt", lambda exam, *how: judged.append(len(exam)) or corrupt(exam, *how))
+    tiny = Registry("selection")
+    tiny.register("tiny")({"one": (Entry("softmax"), SHORT), "other": (Entry("kernel"), SHORT)})
+    monkeypatch.setattr(selection, "selections", tiny)
+    table = selection.select("tiny", tmp_path, data="digits")
+    assert table.candidate.tolist() == ["one", "other"]
+    assert set(judged) == {len(load("digits").validation)}
+    written = pd.read_csv(tmp_path / "tiny.csv")
+    assert written.clean.tolist() == pytest.approx(table.clean.astype(float).tolist(), rel=1e-3)
 
 
 def test_data_command(capsys):

@@ -1,4 +1,4 @@
-"""The command line: python -m unroll study | train | data | bench | readme."""
+"""The command line: python -m unroll study | train | select | data | bench | readme."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ from unroll.study.figures import save
 from unroll.study.files import write_aside
 from unroll.study.front_page import picture
 from unroll.study.report import markdown, refresh
+from unroll.study.selection import select, selections
 from unroll.study.settings import Entry, build
 from unroll.study.training import accuracy, pick_device, seed_everything, train
 
@@ -64,6 +65,13 @@ def train_one(options: argparse.Namespace) -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_aside(options.out, lambda path: save_file(weights, path, metadata=note))
     _say(f"Weights written to {options.out}")
+
+
+def select_settings(options: argparse.Namespace) -> None:
+    """Train the candidates from which defaults were chosen, and judge them on the validation split."""
+    table = select(options.selection, options.out)
+    _say(table.to_string(index=False, float_format="{:.3g}".format))
+    _say(f"\nWritten to {options.out}")
 
 
 def show_data(options: argparse.Namespace) -> None:
@@ -128,6 +136,10 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument(
         "--out", type=Path, default=Path("runs/model.safetensors"), help="file for the weights (%(default)s)"
     )
+
+    each = add("select", select_settings)
+    each.add_argument("selection", help=f"one of {', '.join(selections.names())}")
+    each.add_argument("--out", type=Path, default=Path("results/selection"), help="folder to write (%(default)s)")
 
     each = add("data", show_data)
     each.add_argument("names", nargs="*", help=f"data sets, all when none is named: {', '.join(datasets.names())}")

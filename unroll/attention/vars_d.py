@@ -32,10 +32,10 @@ class VarsD(IterativeAttention):
     Args:
         dim: model width C.
         heads: number of heads H.
-        templates: atoms M a head; half the head width when None (2 D as published). With as many templates as
+        templates: atoms M a head; the head width D when None (2 D as published). With as many templates as
             tokens the reconstruction is the values themselves, and no token hears another.
-        temperature: T > 0 of the features' kernel exp(cosine / T).
-        weight: lambda >= 0, in units of the values; 0.3 as published.
+        temperature: T > 0 of the features' kernel exp(cosine / T); 1/3 when None (1 as published).
+        weight: lambda >= 0, in units of the values; 1 when None (0.3 as published).
         solver: how the problem is solved; five unrolled steps as published.
         bound: the step bound L of ``problems.BOUNDS``; published is always one more than the row sum.
         published: the released arithmetic (see :class:`ReleasedDictionary`): GELU shrinkage, learned factors, a start
@@ -69,7 +69,7 @@ class VarsD(IterativeAttention):
         published: bool = False,
     ) -> None:
         super().__init__(dim, heads, solver=Unrolled(5) if solver is None else solver)
-        default = (2 * self.head_dim, 1.0, 0.3) if published else (max(self.head_dim // 2, 1), 1 / 9, 0.1)
+        default = (2 * self.head_dim, 1.0, 0.3) if published else (self.head_dim, 1 / 3, 1.0)
         templates, temperature, weight = (
             theirs if ours is None else ours
             for ours, theirs in zip((templates, temperature, weight), default, strict=True)

@@ -13,7 +13,7 @@ from unroll.study.metrics import convergence, effective_tokens, fixed_point_repo
 from unroll.study.settings import Entry, Settings, build
 from unroll.study.training import History, accuracy, pick_device, seed_everything, train
 
-MAP_IMAGES = 32  # maps, codes and traces are measured on the first images of the test split
+MAP_IMAGES = 32  # maps, codes and traces are measured on the first images of the split that is judged on
 
 Row = dict[str, object]
 
@@ -26,8 +26,9 @@ def run(entry: Entry, seed: int, settings: Settings, data: Dataset) -> list[Row]
     """
     generator = seed_everything(seed)
     model = build(entry, data, settings.size).to(pick_device())
-    history = train(model, data.development, settings.recipe, generator, label=f"{entry.label}, seed {seed}")
-    rows = [*_of_training(model, history), *_robustness(model, data.test), *_inside(model, data.test)]
+    lessons, exam = (data.development, data.test) if settings.judged_on == "test" else (data.train, data.validation)
+    history = train(model, lessons, settings.recipe, generator, label=f"{entry.label}, seed {seed}")
+    rows = [*_of_training(model, history), *_robustness(model, exam), *_inside(model, exam)]
     return [{"attention": entry.label, "seed": seed, **row} for row in rows]
 
 
@@ -37,21 +38,21 @@ def _row(measure: str, condition: str, level: int, value: float) -> Row:
 
 def _of_training(model: ViT, history: History) -> Iterator[Row]:
     for epoch, loss in enumerate(history.loss, start=1):
-        yield _row("training loss", "development", epoch, loss)
-    yield _row("training seconds", "development", 0, history.seconds)
-    yield _row("parameters", "trained", 0, sum(p.numel() for p in model.parameters()))
+        yield _row("training loss", "training", epoch, loss)
+    yield _row("training seconds", "training", 0, history.seconds)
+    yield _row("parameters", "training", 0, sum(p.numel() for p in model.parameters()))
 
 
-def _robustness(model: ViT, test: Split) -> Iterator[Row]:
-    yield _row("accuracy", "clean", 0, accuracy(model, test))
+def _robustness(model: ViT, exam: Split) -> Iterator[Row]:
+    yield _row("accuracy", "clean", 0, accuracy(model, exam))
     for name in corruptions:
         for severity in SEVERITIES:
-            yield _row("accuracy", name, severity, accuracy(model, corrupt(test, name, severity)))
+            yield _row("accuracy", name, severity, accuracy(model, corrupt(exam, name, severity)))
 
 
-def _inside(model: ViT, test: Split) -> Iterator[Row]:
+def _inside(model: ViT, exam: Split) -> Iterator[Row]:
     """Look at each attention layer on the tokens that it sees in the trained network."""
-    for index, (layer, x) in enumerate(attention_layers(model, test)):
+    for index, (layer, x) in enumerate(attention_layers(model, exam)):
         where = f"layer {index + 1}"
         attention_map = layer.attention_map(x)
         yield _row("effective tokens", where, 0, effective_tokens(attention_map))

@@ -42,9 +42,9 @@ def describe(comparison: Comparison) -> str:
         kind = f"{seeds} seeds"
     return (
         f"{made['data']}, a vision transformer of width {size['dim']} and depth {size['depth']}, "
-        f"{made['recipe']['epochs']} epochs; {kind}. Accuracy on the test split, under corruption the mean over five "
-        "severities; ± is half the 95 % Student interval over seeds; tokens heard is the exponential of the map's "
-        "entropy, distances are relative, both means over layers."
+        f"{made['recipe']['epochs']} epochs; {kind}. Accuracy on the {made['judged_on']} split, under corruption the "
+        "mean over five severities; ± is half the 95 % Student interval over seeds; tokens heard is the exponential of "
+        "the map's entropy, distances are relative, both means over layers."
     )
 
 

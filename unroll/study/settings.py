@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 from unroll import validate
 from unroll.attention.registry import attentions
@@ -55,6 +56,9 @@ class Size:
 class Settings:
     """A whole study: who, on what, how, and with which seeds.
 
+    ``judged_on`` is "test" (networks learn from train and validation together) or "validation" (they learn from train
+    alone), where settings are chosen.
+
     Raises:
         ValueError: on an unknown data set, no entries, two entries with one label, or no seeds.
     """
@@ -64,9 +68,11 @@ class Settings:
     seeds: tuple[int, ...] = (0,)
     recipe: Recipe = field(default_factory=Recipe)
     size: Size = field(default_factory=Size)
+    judged_on: Literal["test", "validation"] = "test"
 
     def __post_init__(self) -> None:
         _ = datasets[self.data]
+        validate.choice("judged_on", self.judged_on, ("test", "validation"))
         labels = [entry.label for entry in self.entries]
         if not labels:
             raise ValueError("entries must name at least one attention, got none")
@@ -82,6 +88,7 @@ class Settings:
         entries = [entry.to_dict() for entry in self.entries]
         return {
             "data": self.data,
+            "judged_on": self.judged_on,
             "seeds": list(self.seeds),
             "entries": entries,
             "recipe": asdict(self.recipe),

@@ -33,7 +33,7 @@ class Recipe:
 
     epochs: int = 40
     batch: int = 64
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     weight_decay: float = 0.05
     warmup: float = 0.1
     augment: RandomAffine = field(default_factory=RandomAffine)
