@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from unroll.contracts import Problem
-from unroll.problems import L1, NonNegativeL1, Reconstruction, Ridge, largest_eigenvalue
-from unroll.solvers import FISTA, Solver, Unrolled
+from unroll.problems import L1, ElasticNet, GroupL2, NonNegativeL1, Reconstruction, Ridge, largest_eigenvalue
+from unroll.solvers import FISTA, Anderson, Solver, Unrolled
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,20 @@ def _ridge() -> Known:
     return Known(Reconstruction(gram, c, Ridge(0.5), lipschitz=largest_eigenvalue(gram)), expected)
 
 
+def _elastic_net() -> Known:
+    f = torch.linalg.qr(dictionary())[0]
+    c = f.mT @ values(f)
+    expected = c.sign() * (c.abs() - 0.6 * 0.25).clamp_min(0) / (1 + 0.6 * 0.75)
+    return Known(Reconstruction(f.mT @ f, c, ElasticNet(0.6, ratio=0.25)), expected)
+
+
+def _group() -> Known:
+    f = torch.linalg.qr(dictionary())[0]
+    c = f.mT @ values(f)
+    size = c.norm(dim=-1, keepdim=True)
+    return Known(Reconstruction(f.mT @ f, c, GroupL2(1.5)), c * (1 - 1.5 / size).clamp_min(0))
+
+
 def _least_squares() -> Known:
     f = dictionary()
     v = values(f)
@@ -63,6 +77,8 @@ PROBLEMS: dict[str, Callable[[], Known]] = {
     "orthonormal-l1": _orthonormal_l1,
     "orthonormal-nonnegative": _orthonormal_nonnegative,
     "ridge": _ridge,
+    "elastic-net": _elastic_net,
+    "group": _group,
     "least-squares": _least_squares,
 }
 
@@ -71,4 +87,6 @@ SOLVERS: dict[str, Solver] = {
     "fista": FISTA(400),
     "fista-no-restart": FISTA(2000, restart=False),
     "fista-tol": FISTA(400, tol=1e-11),
+    "anderson": Anderson(400, tol=1e-11),
+    "anderson-all-steps": Anderson(60, tol=None, history=3),
 }

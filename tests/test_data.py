@@ -1,6 +1,7 @@
 """Data sets, their checks, corruptions and augmentation."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unroll.study import SEVERITIES, DataError, RandomAffine, corrupt, corruptions, datasets, load
-from unroll.study.data import check_finite, data_folder, read_archive
+from unroll.study.data import data_folder, read_archive
 
-MNIST_SHA = "3525fdd1b4d879538af84c10398ac54bd2a887359a6a86ef07a7d2e7d5c07481"
+MNIST_SHA = "866c5bfd11faa73bd98c921c782ae76f0ce841e8521a65daf47b74f65bbb9692"
 
 
 @pytest.mark.parametrize(("name", "sizes"), [("mnist5k", (3500, 500, 1000)), ("digits", (1078, 269, 450))])
@@ -52,15 +53,28 @@ def test_damaged_file(tmp_path, damage):
     if damage == "flipped":
         content[len(content) // 2] ^= 1
     path.write_bytes({"truncated": content[:-100], "flipped": content, "empty": b""}[damage])
-    with pytest.raises(DataError, match=r"mnist5k.npz is corrupted: expected sha256 3525fdd1b4d8..., got "):
+    with pytest.raises(DataError, match=r"mnist5k.npz is corrupted: expected sha256 866c5bfd11fa..., got "):
         read_archive("mnist5k", patch=4, checksum=MNIST_SHA, folder=tmp_path)
 
 
 def test_nan_in_a_data_set():
-    images = torch.rand(5, 1, 4, 4)
-    images[3, 0, 1, 1] = float("nan")
-    with pytest.raises(DataError, match=r"data set 'mine': 1 images hold NaN or infinity, the first is number 3"):
-        check_finite("mine", images)
+    clean = load("digits")
+    spoiled = clean.validation.images.clone()
+    spoiled[3, 0, 1, 1] = float("nan")
+    mine = replace(clean, validation=replace(clean.validation, images=spoiled))
+    datasets.register("spoiled")(lambda: mine)
+    try:
+        with pytest.raises(DataError, match=r"1 images hold NaN or infinity, the first is number 3"):
+            load("spoiled")
+    finally:
+        datasets._entries.pop("spoiled")
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_the_first_images_of_a_split_are_of_many_classes(name):
+    data = load(name)
+    for part in (data.train, data.validation, data.test):
+        assert len(part.first(32).labels.unique()) >= 8
 
 
 @pytest.mark.parametrize("name", corruptions.names())
@@ -96,11 +110,47 @@ def test_bad_corruptions():
         corrupt(test, "gaussian noise", 6)
 
 
-def test_affine_of_nothing_is_nothing_and_a_shift_is_a_shift():
+def centroid(image):
+    """Return the centre of mass of an image [height, width], in pixels from its middle: (right, down)."""
+    height, width = image.shape
+    rows, columns = torch.arange(height) - (height - 1) / 2, torch.arange(width) - (width - 1) / 2
+    return torch.stack([(image.sum(0) * columns).sum(), (image.sum(1) * rows).sum()]) / image.sum()
+
+
+def dots(right, down, size=31):
+    image = torch.zeros(50, 1, size, size)
+    image[:, 0, size // 2 + down, size // 2 + right] = 1
+    return image
+
+
+def test_affine_of_nothing_is_nothing():
     images, generator = torch.rand(3, 1, 8, 8), torch.Generator()
     assert RandomAffine(0, 0, 0)(images, generator) is images
-    nearly = RandomAffine(0, 1e-6, 0)(images, generator)
-    torch.testing.assert_close(nearly, images, atol=1e-4, rtol=0)
+    torch.testing.assert_close(RandomAffine(0, 1e-6, 0)(images, generator), images, atol=1e-4, rtol=0)
+
+
+def test_affine_shifts_by_up_to_the_share_that_it_says():
+    moved = RandomAffine(shift=0.2, degrees=0, scale=0)(dots(0, 0), torch.Generator().manual_seed(0))
+    places = torch.stack([centroid(image) for image in moved[:, 0]])
+    assert places.abs().max() <= 0.2 * 31 + 1e-3
+    assert (places.abs().amax(0) > 0.9 * 0.2 * 31).all()  # of fifty draws the largest is near the limit, on both axes
+    assert places.abs().amin() < 1
+
+
+def test_affine_turns_by_up_to_the_angle_that_it_says_and_keeps_the_distance():
+    moved = RandomAffine(shift=0, degrees=30, scale=0)(dots(10, 0), torch.Generator().manual_seed(0))
+    places = torch.stack([centroid(image) for image in moved[:, 0]])
+    torch.testing.assert_close(places.norm(dim=1), torch.full((50,), 10.0), atol=0.1, rtol=0)
+    angles = torch.rad2deg(torch.atan2(places[:, 1], places[:, 0]))
+    assert 27 < angles.abs().max() <= 30.5
+    assert angles.min() < 0 < angles.max()
+
+
+def test_affine_scales_by_up_to_what_it_says():
+    moved = RandomAffine(shift=0, degrees=0, scale=0.2)(dots(10, 0), torch.Generator().manual_seed(0))
+    places = torch.stack([centroid(image) for image in moved[:, 0]])
+    assert 8 - 0.1 <= places[:, 0].min() < 8.4
+    assert 11.6 < places[:, 0].max() <= 12 + 0.1
 
 
 @given(seed=st.integers(0, 10**6))

@@ -68,6 +68,10 @@ def test_mlp_shape():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"image_size": 28}, r"image_size must be \(height, width\), got 28"),
+        ({"image_size": (0, 28)}, r"image_size height must be a whole number >= 1, got 0"),
+        ({"dim": 64.5}, r"dim must be a whole number >= 1, got 64.5"),
+        ({"classes": 0}, r"classes must be a whole number >= 1, got 0"),
         ({"image_size": (30, 28)}, r"image_size must be divisible by patch = 4, got \(30, 28\)"),
         ({"depth": 0}, r"depth must be a whole number >= 1, got 0"),
         ({"heads": 3}, r"dim must be divisible by heads, got dim = 64 and heads = 3"),

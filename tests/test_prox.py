@@ -7,16 +7,21 @@ from hypothesis import strategies as st
 
 from unroll.problems import (
     L1,
+    ElasticNet,
     GELUShrinkage,
+    GroupL2,
+    HardThreshold,
     NonNegativeL1,
     Ridge,
     gelu_shrinkage,
+    group_soft_threshold,
     nonnegative_soft_threshold,
     penalties,
     soft_threshold,
 )
 
-PROXIMAL = [L1, NonNegativeL1, Ridge]
+# On a single entry a group is the entry, and the hard threshold is a proximal operator too, of a non-convex function.
+PROXIMAL = [L1, NonNegativeL1, Ridge, ElasticNet, GroupL2, HardThreshold]
 numbers = st.floats(-5, 5, allow_nan=False)
 sizes = st.floats(0, 3)
 
@@ -76,3 +81,36 @@ def test_values():
     assert Ridge(2.0).value(code).tolist() == [5.0, 9.0]
     assert GELUShrinkage(2.0).value(code) is None
     assert not GELUShrinkage.proximal
+
+
+def test_group_shrinkage_is_the_minimiser_over_rows():
+    v = torch.tensor([[[3.0, 4.0]]], dtype=torch.float64)
+    z = group_soft_threshold(v, 1.0)
+    torch.testing.assert_close(z, v * 0.8)
+    penalty = GroupL2(1.0)
+    for _ in range(200):
+        other = z + 0.3 * torch.randn_like(z)
+        assert ((other - v).square().sum() / 2 + penalty.value(other)) >= (z - v).square().sum() / 2 + penalty.value(z)
+
+
+@pytest.mark.parametrize("penalty", [L1, NonNegativeL1, Ridge, ElasticNet, GroupL2])
+@given(weight=st.floats(0.01, 2), seed=st.integers(0, 10**6))
+def test_optimality_is_zero_exactly_at_the_minimiser(penalty, weight, seed):
+    """z = prox(v) is optimal for 1/2 |z - v|^2 + p(z), whose smooth part has the gradient z - v; a moved z is not."""
+    v = torch.randn(2, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    p = penalty(weight)
+    z = p.prox(v, 1.0)
+    assert p.optimality(z, z - v).max() < 1e-12
+    moved = z + 0.1
+    assert p.optimality(moved, moved - v).max() > 1e-3
+
+
+def test_the_gelu_shrinkage_has_no_optimality():
+    with pytest.raises(ValueError, match=r"the GELU shrinkage is the step of no penalty"):
+        GELUShrinkage(1.0).optimality(torch.zeros(1), torch.zeros(1))
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.5])
+def test_bad_ratio(ratio):
+    with pytest.raises(ValueError, match=r"ratio must lie between 0 and 1, got"):
+        ElasticNet(1.0, ratio=ratio)

@@ -65,6 +65,23 @@ def test_power_iteration_tightens_from_the_row_sum_to_the_eigenvalue():
     torch.testing.assert_close(bounds[-1], largest_eigenvalue(gram))
 
 
+@pytest.mark.parametrize("iterations", [0, 8, 60, 200])
+def test_power_iteration_is_safe_whenever_it_stops(iterations):
+    """In float32, with atoms that nothing uses and with powers that underflow."""
+    for diagonal in ([1.0, 0.0], [1.0, 1e-6], [1.0, 0.1], [3.0, 2.9], [0.0, 0.0]):
+        gram = torch.diag(torch.tensor(diagonal))
+        assert power_iteration(gram, iterations) >= max(diagonal) * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_bounds_keep_nan_in_its_sample(bound):
+    gram = torch.eye(3).repeat(2, 1, 1)
+    gram[0, 1, 1] = float("nan")
+    bounds = BOUNDS[bound](gram)
+    assert not torch.isfinite(bounds[0])
+    torch.testing.assert_close(bounds[1:], BOUNDS[bound](gram[1:]))
+
+
 @pytest.mark.parametrize("bound", BOUNDS)
 def test_bounds_have_exact_gradients_and_survive_an_empty_dictionary(bound):
     f = torch.randn(2, 7, 4, dtype=torch.float64, requires_grad=True)
@@ -148,6 +165,15 @@ def test_origins():
         ({"gram": torch.zeros(3, 4, 4)}, r"gram must broadcast over .* \[2, 4, 2\], got \[3, 4, 4\]"),
         ({"gram": torch.zeros(2, 1, 4, 4)}, r"gram must broadcast over"),
         ({"initial": torch.zeros(2, 4, 3)}, r"initial must have shape \[2, 4, 2\], got \[2, 4, 3\]"),
+        ({"lipschitz": torch.ones(2, 1, 1)}, r"lipschitz must be torch.float32 and broadcast with \[2\], got"),
+        (
+            {"lipschitz": torch.ones(5)},
+            r"lipschitz must be .* broadcast with \[2\], got torch.float32 \[5\]",
+        ),
+        ({"lipschitz": torch.ones(2).double()}, r"lipschitz must be torch.float32 .* got torch.float64"),
+        ({"lipschitz": 3.0}, r"lipschitz must be a tensor, got 3.0"),
+        ({"penalty": 0.1}, r"penalty must be a Penalty such as unroll.problems.L1\(0.1\), got 0.1"),
+        ({"penalty": L1(torch.ones(3))}, r"weight \(lambda\) must be torch.float32 and broadcast with \[2, 4, 2\]"),
         ({"origin": "zeros"}, r"unknown origin 'zeros': did you mean 'zero'\?"),
     ],
 )
@@ -155,3 +181,9 @@ def test_bad_input(change, message):
     settings = {"gram": torch.eye(4), "correlation": torch.zeros(2, 4, 2), "penalty": L1(0.1), **change}
     with pytest.raises(ValueError, match=message):
         Reconstruction(**settings)
+
+
+def test_a_negative_step_bound_is_used_as_it_is():
+    """The release divides by a learned number that may turn negative: its arithmetic is kept."""
+    p = Reconstruction(torch.eye(2), torch.ones(1, 2, 1), L1(0.0), lipschitz=torch.tensor(-2.0))
+    torch.testing.assert_close(p.step(p.start(), 0), torch.full((1, 2, 1), -0.5))

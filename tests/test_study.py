@@ -31,14 +31,17 @@ from unroll.study import (
     effective_tokens,
     experiment,
     fixed_point_report,
+    heard_by,
     load,
     mixing,
     palette,
     presets,
     seed_everything,
     selection,
+    settling,
     train,
 )
+from unroll.study.benchmark import run_benchmark
 from unroll.study.files import write_aside
 from unroll.study.report import BEGIN, END, markdown, refresh, refreshed
 from unroll.study.settings import Size
@@ -80,10 +83,27 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_weights():
     spoiled = data.train.first(64)
     spoiled.images[40] = float("nan")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    with pytest.raises(NonFiniteLossError, match=r"loss is nan in epoch 1 at learning rate .* lower the learning rate"):
+    with pytest.raises(NonFiniteLossError, match=r"loss is nan, its gradient nan, in epoch 1 at .* lower the learning"):
         train(model, spoiled, Recipe(epochs=1, batch=64, augment=RandomAffine(0, 0, 0)), generator)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name])
+
+
+def test_a_gradient_that_is_not_finite_stops_the_training_too():
+    """The loss is finite, the gradient of a square root at zero is not."""
+
+    class Spoilt(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(10))
+
+        def forward(self, images):
+            return self.weight.abs().sqrt().expand(len(images), 10)
+
+    model = Spoilt()
+    with pytest.raises(NonFiniteLossError, match=r"loss is 2.3, its gradient (nan|inf), in epoch 1"):
+        train(model, load("digits").train, SHORT, torch.Generator())
+    assert not model.weight.any()
 
 
 @pytest.mark.parametrize(
@@ -142,6 +162,59 @@ def test_fixed_point_report_against_the_definition():
     assert curve[50] < curve[0]
 
 
+def test_a_layer_that_does_not_settle_has_no_distance():
+    """The released shrinkage jumps at zero, so its steps need not end anywhere."""
+    torch.manual_seed(0)
+    layer = create("vars-d", dim=64, heads=4, published=True)
+    report = fixed_point_report(layer, torch.randn(8, 49, 64))
+    assert report.distance is None
+    assert report.residual > 1e-2
+
+
+def test_the_residual_curve_is_that_of_the_layers_own_solver():
+    torch.manual_seed(0)
+    layer, x = create("vars-d", dim=64, heads=4, temperature=1.0), torch.randn(2, 49, 64)
+    plain, fast = convergence(layer, x, 60), convergence(layer.with_solver(FISTA(5, tol=1e-3)), x, 60)
+    assert fast[60] < 0.1 * plain[60]
+    assert len(fast) == len(plain) == 61
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: compare("softmax"), r"attentions must be a list of names, got 'softmax': write \['softmax'\]"),
+        (lambda: compare([Entry("vars-d", {"wieght": 1})], data="digits"), r"unknown option of vars-d 'wieght'"),
+        (
+            lambda: compare([Entry("vars-d", {"weight": -1})], data="digits"),
+            r"weight \(lambda\) must be a finite number",
+        ),
+        (lambda: compare(["softmax"], data="digits", size=Size(dim=-1)), r"dim must be a whole number >= 1, got -1"),
+        (lambda: cost_table(lambda shape: {}, rounds=0), r"rounds must be a whole number >= 1, got 0"),
+        (
+            lambda: heard_by(small_model()[0], load("digits").test.images[0], 0, Unrolled(1)),
+            r"model must have iterative",
+        ),
+        (
+            lambda: heard_by(small_model("vars-d")[0], load("digits").test.images[0], 16, Unrolled(1)),
+            r"between 0 and 15",
+        ),
+    ],
+)
+def test_what_is_wrong_shows_before_any_training(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_pictures_of_settling_maps():
+    model, _ = small_model("vars-d")
+    image = load("digits").test.images[0]
+    row, solution = heard_by(model, image, 5, Unrolled(7))
+    assert row.shape == (4, 4)
+    assert solution.trace.nfe[-1] == 7
+    figure = settling(model, image, 5, steps=(1, 7))
+    assert [axis.get_title() for axis in figure.axes] == ["image", "1 step", "7 steps"]
+
+
 def test_comparison_table_is_tidy_and_complete(comparison):
     table = comparison.table
     assert list(table.columns) == ["attention", "seed", "measure", "condition", "level", "value"]
@@ -175,6 +248,7 @@ def test_comparison_survives_its_files(comparison, tmp_path):
     again = Comparison.read(folder)
     pd.testing.assert_frame_equal(again.table, comparison.table, rtol=1e-5)
     assert again.configuration == json.loads(json.dumps(comparison.configuration))
+    assert any("count=8" in line for line in again.configuration["layers"]["vars-d"])
     assert again.configuration["entries"][2]["options"] == {"solver": FISTA(3).to_dict()}
     with pytest.raises(FileNotFoundError, match=r"table.csv is missing: 'make study' writes results/quick"):
         Comparison.read(tmp_path)
@@ -224,6 +298,13 @@ def test_cost_table_reports_ratios():
         cost_table(lambda s: {"kernel": create("kernel", dim=8, heads=2)}, shapes=[shape])
 
 
+def test_benchmark_writes_its_table_and_environment(tmp_path):
+    table = run_benchmark(tmp_path, rounds=1, shapes=[Shape(1, 16, 8, 2)])
+    assert set(table.layer) == {*unroll.names(), "vars-d, published", "(bare projections)"}
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "attention_cost.csv"), table, rtol=1e-3)
+    assert json.loads((tmp_path / "attention_cost.json").read_text())["rounds"] == 1
+
+
 def test_readme_marks(comparison, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
@@ -242,6 +323,16 @@ def test_the_readme_shows_the_committed_results():
     assert refreshed(text, Comparison.read(ROOT / "results" / "foundation")) == text
 
 
+@pytest.mark.parametrize("name", presets.names())
+def test_committed_results_are_those_of_their_preset(name):
+    made = Comparison.read(ROOT / "results" / name)
+    wanted = json.loads(json.dumps(presets[name].to_dict()))
+    assert {key: made.configuration[key] for key in wanted} == wanted
+    assert list(made.summary().index) == [entry.label for entry in presets[name].entries]
+    assert set(made.table.seed) == set(presets[name].seeds)
+    assert made.plot()
+
+
 @pytest.mark.parametrize("command", [[], ["study"], ["train"], ["select"], ["data"], ["bench"], ["readme"]])
 def test_help_is_readable(command, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -251,6 +342,14 @@ def test_help_is_readable(command, capsys):
     assert text.startswith("usage: python -m unroll")
     assert "None" not in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_changed_presets_do_not_overwrite_results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ["study", "--attentions", "softmax", "--data", "digits", "--epochs", "1"]
+    assert main(command) == 0
+    assert (tmp_path / "runs" / "quick" / "table.csv").is_file()
+    assert not (tmp_path / "results").exists()
 
 
 def test_study_command(tmp_path, capsys):
@@ -305,13 +404,17 @@ def test_wrong_commands_get_one_line(command, message, capsys):
 
 def test_selection_is_judged_on_the_validation_split(tmp_path, monkeypatch):
     judged = []
+    learnt = []
     monkeypatch.setattr(experiment, "corrupt", lambda exam, *how: judged.append(len(exam)) or corrupt(exam, *how))
+    taught = lambda model, lessons, *how, **more: learnt.append(len(lessons)) or train(model, lessons, *how, **more)  # noqa: E731
+    monkeypatch.setattr(experiment, "train", taught)
     tiny = Registry("selection")
     tiny.register("tiny")({"one": (Entry("softmax"), SHORT), "other": (Entry("kernel"), SHORT)})
     monkeypatch.setattr(selection, "selections", tiny)
     table = selection.select("tiny", tmp_path, data="digits")
     assert table.candidate.tolist() == ["one", "other"]
     assert set(judged) == {len(load("digits").validation)}
+    assert set(learnt) == {len(load("digits").train)}
     written = pd.read_csv(tmp_path / "tiny.csv")
     assert written.clean.tolist() == pytest.approx(table.clean.astype(float).tolist(), rel=1e-3)
 

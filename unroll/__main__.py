@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def study(options: argparse.Namespace) -> None:
     """Run a comparison and write its table, configuration and figures."""
-    settings = presets[options.preset]
+    preset = settings = presets[options.preset]
     if options.attentions:
         settings = replace(settings, entries=tuple(Entry(name) for name in options.attentions))
     if options.data is not None:
@@ -44,7 +44,8 @@ def study(options: argparse.Namespace) -> None:
         settings = replace(settings, seeds=tuple(range(options.seeds)))
     if options.epochs is not None:
         settings = replace(settings, recipe=replace(settings.recipe, epochs=options.epochs))
-    folder = Path("results") / options.preset if options.out is None else options.out
+    # results/ holds what a preset makes, unchanged; everything else goes to runs/.
+    folder = options.out or Path("results" if settings == preset else "runs") / options.preset
     comparison = run_study(settings)
     comparison.save(folder)
     _say(markdown(comparison))
@@ -126,7 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("--data", help=f"data set instead of the preset's: {', '.join(datasets.names())}")
     each.add_argument("--seeds", type=int, help="number of seeds instead of the preset's")
     each.add_argument("--epochs", type=int, help="passes over the data instead of the preset's")
-    each.add_argument("--out", type=Path, help="folder to write, instead of results/PRESET")
+    each.add_argument(
+        "--out", type=Path, help="folder to write; results/PRESET, or runs/PRESET when a setting is changed"
+    )
 
     each = add("train", train_one)
     each.add_argument("attention", help=f"one of {', '.join(names())}")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 
 from torch import Tensor
 
@@ -24,7 +25,7 @@ def at_least(name: str, value: float, low: float) -> float:
 
 def count(name: str, value: int, low: int = 1) -> int:
     """Return ``value`` if it is a whole number that is not below ``low``, else raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise ValueError(f"{name} must be a whole number >= {low}, got {value!r}")
     return value
 
@@ -62,4 +63,4 @@ def square(name: str, matrix: Tensor) -> Tensor:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -67,9 +67,11 @@ def performer(golden: Golden) -> Golden:
     )
     with torch.no_grad():
         q, k, v = (layer.split_heads(part) for part in layer.qkv(x).chunk(3, dim=-1))
+        query, key = layer.features(q), layer.features(k)
         return {
-            "query_features": layer.features(q),
-            "key_features": layer.features(k),
+            "query_features": query,
+            "key_features": key,
+            "attention_unnormalised": query @ key.mT,
             "values": v,
             "attention": layer.attention_map(x),
             "y": layer(x),

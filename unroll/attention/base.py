@@ -12,7 +12,7 @@ from unroll import validate
 
 @dataclass(frozen=True)
 class Traits:
-    """What an attention declares of itself; ``check_attention`` tests exactly what is declared.
+    """What an attention declares of itself, and what ``check_attention`` holds it to.
 
     Attributes:
         permutation_equivariant: permuting the tokens permutes the output.
@@ -90,23 +90,30 @@ class Attention(nn.Module, ABC):
     ) -> Annotated[Tensor, "B H N N"]:
         """Return who hears whom: row i tells how output token i depends on each token's value."""
 
-    def check_input(self, x: Tensor, mask: Tensor | None) -> None:
-        """Raise ValueError, naming the argument, when x or the mask does not fit this layer."""
+    def check_input(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Return x with masked tokens put to zero, so that not even NaN gets through from padding.
+
+        Raises:
+            ValueError: naming the argument, when x or the mask does not fit this layer.
+        """
         validate.shape("x", x, ("batch", "tokens", self.dim))
-        if not x.is_floating_point():
-            raise ValueError(f"x must be floating point, got {x.dtype}")
+        weight = next(self.parameters(), x)
+        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(f"x must be {weight.dtype} like the weights, got {x.dtype}")
         if self.grid is not None and x.shape[1] != self.grid[0] * self.grid[1]:
             height, width = self.grid
             raise ValueError(
                 f"x must have {height} x {width} = {height * width} tokens for this grid, got {x.shape[1]}"
             )
         if mask is None:
-            return
+            return x
         if not self.traits.masks:
-            raise ValueError(f"{type(self).__name__} takes no mask: its tokens are the places of a fixed grid")
+            reason = "its tokens are the places of a fixed grid" if self.grid else "its traits declare no masks"
+            raise ValueError(f"{type(self).__name__} takes no mask: {reason}")
         if mask.dtype != torch.bool:
             raise ValueError(f"mask must be boolean (True = a real token), got {mask.dtype}")
         validate.shape("mask", mask, tuple(x.shape[:2]))
+        return hide_tokens(x, mask)
 
     def split_heads(self, x: Annotated[Tensor, "B N C"]) -> Annotated[Tensor, "B H N D"]:
         """Give each head its contiguous group of channels."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from unroll.attention.base import Attention, Carry, hide_tokens
 from unroll.contracts import Problem
-from unroll.solvers import Solution, Solver
+from unroll.solvers import Solution, Solver, Unrolled
 
 Readout = Callable[[Annotated[Tensor, "B H M D"]], Annotated[Tensor, "B H N D"]]
 
@@ -31,7 +31,7 @@ class IterativeAttention(Attention):
 
     def __init__(self, dim: int, heads: int, *, solver: Solver, grid: tuple[int, int] | None = None) -> None:
         super().__init__(dim, heads, grid=grid)
-        self.solver = _checked(solver)
+        self._use(solver)
         self.qv = nn.Linear(dim, 2 * dim)
         self.output = nn.Linear(dim, dim)
 
@@ -50,7 +50,7 @@ class IterativeAttention(Attention):
         Raises:
             ValueError: when x or the mask does not fit the layer.
         """
-        self.check_input(x, mask)
+        x = self.check_input(x, mask)
         q, v = (self.split_heads(part) for part in self.qv(x).chunk(2, dim=-1))
         return q, hide_tokens(v, mask)
 
@@ -78,8 +78,16 @@ class IterativeAttention(Attention):
             ValueError: when ``solver`` is no solver; when it is called on a problem that it does not accept.
         """
         other = copy.copy(self)
-        other.solver = _checked(solver)
+        other._use(solver)
         return other
+
+    def _use(self, solver: Solver) -> None:
+        if not isinstance(solver, Solver):
+            raise ValueError(f"solver must be a Solver such as unroll.solvers.Unrolled(5), got {solver!r}")
+        self.solver = solver
+        # A solver that looks at its residual decides what to do next on the host: only unrolling is one graph.
+        compilable = type(self).traits.compilable and isinstance(solver, Unrolled)
+        self.traits = replace(self.traits, compilable=compilable)
 
     def attention_map(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         r"""Return the derivative of output i by value j of the computation actually run, [B, H, N, N]; signed.
@@ -101,9 +109,3 @@ class IterativeAttention(Attention):
             ]
         with torch.no_grad():
             return readout(torch.cat(rows, dim=-1)).mT
-
-
-def _checked(solver: Solver) -> Solver:
-    if not isinstance(solver, Solver):
-        raise ValueError(f"solver must be a Solver such as unroll.solvers.Unrolled(5), got {solver!r}")
-    return solver

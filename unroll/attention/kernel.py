@@ -59,7 +59,6 @@ class KernelAttention(Attention):
 
     def _project(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Return query features, key features (zero for masked tokens) and values."""
-        self.check_input(x, mask)
+        x = self.check_input(x, mask)
         q, k, v = (self.split_heads(part) for part in self.qkv(x).chunk(3, dim=-1))
-        # The features of a masked token are finite, whatever it holds, only if they are put to zero here.
         return self.features(q), hide_tokens(self.features(k), mask), hide_tokens(v, mask)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unroll.attention.base import Attention, Traits
+from unroll.attention.base import Attention, Carry, Traits
 from unroll.attention.iterative import IterativeAttention
 from unroll.registry import Registry
 
@@ -105,12 +105,32 @@ def permutation_equivariance(layer: Attention, x: Tensor) -> float:
     applies=lambda traits: traits.masks,
 )
 def mask_is_shorter(layer: Attention, x: Tensor) -> float:
-    kept = x.shape[1] - 2
+    tokens = x.shape[1]
     mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-    mask[:, kept:] = False
-    masked, short = layer(x, mask), layer(x[:, :kept])
-    maps = _gap(layer.attention_map(x, mask)[..., :kept, :kept], layer.attention_map(x[:, :kept]))
-    return max(_gap(masked[:, :kept], short), masked[:, kept:].abs().max().item(), maps)
+    mask[1, tokens - 2 :] = False
+    mask[2, [0, tokens // 2]] = False
+    spoiled = x.masked_fill(~mask[:, :, None], float("nan"))
+    masked, maps = layer(spoiled, mask), layer.attention_map(spoiled, mask)
+    worst = [masked[~mask].abs().max().item(), maps.masked_fill(mask[:, None, None, :], 0).abs().max().item()]
+    for sample, kept in enumerate(mask):
+        short = x[sample : sample + 1, kept]
+        worst.append(_gap(masked[sample, kept], layer(short)[0]))
+        worst.append(_gap(maps[sample][:, kept][:, :, kept], layer.attention_map(short)[0]))
+    return max(float("inf") if gap != gap else gap for gap in worst)  # NaN is no small gap
+
+
+@_rule("carry", "write your own field with dataclasses.replace and pass the others on", tolerance=0)
+def carry(layer: Attention, x: Tensor) -> float:
+    """A layer that carries nothing hands on what it was given; one that does keeps at least one field of two."""
+    samples, tokens, _ = x.shape
+    logits = x.new_zeros(samples, layer.heads, tokens, tokens)
+    _, first = layer.attend(x)
+    code = first.code if layer.traits.carries and first is not None else x.new_zeros(1)
+    given = Carry(logits=logits, code=code)
+    _, returned = layer.attend(x, given)
+    if not layer.traits.carries:
+        return float(returned is not given)
+    return float(returned is None or (returned.logits is not logits and returned.code is not code))
 
 
 @_rule("no silent mask", "let check_input see the mask", tolerance=0, applies=lambda traits: not traits.masks)
@@ -137,6 +157,8 @@ def input_gradient(layer: Attention, x: Tensor) -> float:
 @_rule("every parameter learns", "use it, or remove it", tolerance=0)
 def parameters_learn(layer: Attention, x: Tensor) -> float:
     learning = {name: p for name, p in layer.named_parameters() if p.requires_grad}
+    if not learning:
+        return 0.0
     # A random direction, since the sum of the outputs may be blind to a parameter.
     towards = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype).to(x.device)
     gradients = torch.autograd.grad((layer(x) * towards).sum(), learning.values(), allow_unused=True)

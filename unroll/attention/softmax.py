@@ -37,14 +37,14 @@ class SoftmaxAttention(Attention):
         self.output = nn.Linear(dim, dim)
 
     def attend(self, x: Tensor, carry: Carry | None = None, mask: Tensor | None = None) -> tuple[Tensor, Carry | None]:
-        self.check_input(x, mask)
+        x = self.check_input(x, mask)
         q, k, v = (self.split_heads(part) for part in self.qkv(x).chunk(3, dim=-1))
         heard = None if mask is None else mask[:, None, None, :]
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=heard)
         return hide_tokens(self.output(self.merge_heads(y)), mask), carry
 
     def attention_map(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        self.check_input(x, mask)
+        x = self.check_input(x, mask)
         q, k, _ = (self.split_heads(part) for part in self.qkv(x).chunk(3, dim=-1))
         logits = q @ k.mT * self.head_dim**-0.5
         if mask is not None:

@@ -37,7 +37,8 @@ class VarsD(IterativeAttention):
         temperature: T > 0 of the features' kernel exp(cosine / T); 1/3 when None (1 as published).
         weight: lambda >= 0, in units of the values; 1 when None (0.3 as published).
         solver: how the problem is solved; five unrolled steps as published.
-        bound: the step bound L of ``problems.BOUNDS``; published is always one more than the row sum.
+        bound: the step bound L, by its name in ``problems.BOUNDS``; "schatten" when None. Published is always one
+            more than the row sum.
         published: the released arithmetic (see :class:`ReleasedDictionary`): GELU shrinkage, learned factors, a start
             at the shrunk correlation, T = 1.
 
@@ -65,18 +66,21 @@ class VarsD(IterativeAttention):
         temperature: float | None = None,
         weight: float | None = None,
         solver: Solver | None = None,
-        bound: Literal["schatten", "power-iteration", "row-sum", "largest-eigenvalue"] = "schatten",
+        bound: Literal["schatten", "power-iteration", "row-sum", "largest-eigenvalue"] | None = None,
         published: bool = False,
     ) -> None:
         super().__init__(dim, heads, solver=Unrolled(5) if solver is None else solver)
-        default = (2 * self.head_dim, 1.0, 0.3) if published else (self.head_dim, 1 / 3, 1.0)
-        templates, temperature, weight = (
-            theirs if ours is None else ours
-            for ours, theirs in zip((templates, temperature, weight), default, strict=True)
-        )
+        if published and bound is not None:
+            raise ValueError(f"bound must be None with published=True (one more than the row sum), got {bound!r}")
+        if templates is None:
+            templates = 2 * self.head_dim if published else self.head_dim
+        if temperature is None:
+            temperature = 1.0 if published else 1 / 3
+        if weight is None:
+            weight = 0.3 if published else 1.0
         validate.count("templates", templates)
         self.weight = validate.at_least("weight (lambda)", weight, 0)
-        self.bound = validate.choice("bound", bound, BOUNDS)
+        self.bound = validate.choice("bound", "schatten" if bound is None else bound, BOUNDS)
         self.features = RandomFeatures(heads, self.head_dim, templates, temperature=temperature)
         self.released = ReleasedDictionary(templates, weight) if published else None
         if published:
@@ -97,4 +101,5 @@ class VarsD(IterativeAttention):
         return problem, lambda code: f @ code
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, weight={self.weight:g}, solver={self.solver}, bound={self.bound!r}"
+        how = "published" if self.released is not None else f"bound={self.bound!r}"
+        return f"{super().extra_repr()}, weight={self.weight:g}, solver={self.solver}, {how}"

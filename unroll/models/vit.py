@@ -59,14 +59,21 @@ class ViT(nn.Module):
         std: float = 1.0,
     ) -> None:
         super().__init__()
-        height, width = image_size
-        validate.count("patch", patch)
+        height, width = _pair("image_size", image_size)
+        for name, value in {
+            "channels": channels,
+            "classes": classes,
+            "patch": patch,
+            "dim": dim,
+            "depth": depth,
+        }.items():
+            validate.count(name, value)
         if height % patch or width % patch:
             raise ValueError(f"image_size must be divisible by patch = {patch}, got {image_size}")
-        validate.count("depth", depth)
         self.image_shape = (channels, height, width)
         self.grid = (height // patch, width // patch)
-        self.mean, self.std = mean, validate.positive("std", std)
+        self.register_buffer("mean", torch.tensor(float(mean)))
+        self.register_buffer("std", torch.tensor(float(validate.positive("std", std))))
         self.embed = nn.Conv2d(channels, dim, kernel_size=patch, stride=patch)
         self.positions = nn.Parameter(0.02 * torch.randn(1, self.grid[0] * self.grid[1], dim))
         layers = (create(attention, dim=dim, heads=heads, grid=self.grid, **(options or {})) for _ in range(depth))
@@ -97,3 +104,10 @@ class ViT(nn.Module):
         for block in self.blocks:
             x, carry = block(x, carry)
         return self.head(self.norm(x).mean(dim=1))
+
+
+def _pair(name: str, value: tuple[int, int]) -> tuple[int, int]:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ValueError(f"{name} must be (height, width), got {value!r}")
+    height, width = value
+    return validate.count(f"{name} height", height), validate.count(f"{name} width", width)

@@ -46,16 +46,15 @@ def power_iteration(gram: Annotated[Tensor, "... M M"], iterations: int = 8) -> 
         tensor(2.6180)
     """
     validate.count("iterations", iterations, low=0)
-    size = validate.square("gram", gram).abs()
-    # A row of zeros (an atom that no token uses) would give 0 / 0; a tiny diagonal keeps every entry positive.
-    peak = size.sum(-1).amax(-1)
-    floor = torch.finfo(gram.dtype).eps * torch.where(peak > 0, peak, 1)
-    x = torch.ones_like(size[..., :1])
-    image = size @ x + floor[..., None, None] * x
+    magnitude = validate.square("gram", gram).abs()
+    x = torch.ones_like(magnitude[..., :1])
+    # An atom that nothing uses has a row of zeros, and a slow power underflows: any x > 0 will do, so keep it so.
+    floor = torch.finfo(gram.dtype).eps
     for _ in range(iterations):
-        x = image / image.amax(-2, keepdim=True)
-        image = size @ x + floor[..., None, None] * x
-    return (image / x).amax((-2, -1))
+        image = magnitude @ x
+        peak = image.amax(-2, keepdim=True)
+        x = (image / torch.where(peak > 0, peak, 1)).clamp_min(floor)
+    return (magnitude @ x / x).amax((-2, -1))
 
 
 def schatten(gram: Annotated[Tensor, "... M M"], squarings: int = 1) -> Annotated[Tensor, "..."]:
@@ -93,8 +92,11 @@ def largest_eigenvalue(gram: Annotated[Tensor, "... M M"]) -> Annotated[Tensor, 
         >>> largest_eigenvalue(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
         tensor(3.)
     """
-    wide = torch.promote_types(gram.dtype, torch.float32)
-    return torch.linalg.eigvalsh(validate.square("gram", gram).to(wide))[..., -1].to(gram.dtype)
+    wide = validate.square("gram", gram).to(torch.promote_types(gram.dtype, torch.float32))
+    # The decomposition refuses a whole batch for one bad matrix: keep that one out, and hand its NaN back.
+    finite = torch.isfinite(wide).flatten(-2).all(-1)
+    largest = torch.linalg.eigvalsh(torch.where(finite[..., None, None], wide, 0))[..., -1]
+    return torch.where(finite, largest, torch.nan).to(gram.dtype)
 
 
 BOUNDS: dict[str, Bound] = {

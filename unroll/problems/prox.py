@@ -56,3 +56,35 @@ def gelu_shrinkage(v: Tensor, threshold: Threshold) -> Tensor:
         tensor([-0.1543,  2.9959])
     """
     return torch.sign(v) * F.gelu(v.abs() - threshold)
+
+
+def group_soft_threshold(v: Tensor, threshold: Threshold) -> Tensor:
+    r"""Shrink whole rows towards zero: the proximal operator of the sum of the rows' Euclidean norms.
+
+    .. math:: \arg\min_z \tfrac12 |z - v|^2 + t \sum_m |z_m|_2, \qquad z_m = v_m \max(1 - t / |v_m|_2, 0)
+
+    A row runs over the last dimension; a threshold tensor broadcasts with the rows' norms.
+    Source: Parikh and Boyd 2014, section 6.5.4.
+
+    Example:
+        >>> group_soft_threshold(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), 1.0)
+        tensor([[2.4000, 3.2000],
+                [0.0000, 0.0000]])
+    """
+    size = v.norm(dim=-1, keepdim=True)
+    kept = (size > threshold).to(v)
+    return v * (kept - kept * threshold / torch.where(size > threshold, size, 1))
+
+
+def hard_threshold(v: Tensor, threshold: Threshold) -> Tensor:
+    r"""Keep what is worth its price, untouched: a proximal operator of the number of non-zero entries.
+
+    .. math:: \arg\min_z \tfrac12 |z - v|^2 + t |z|_0 = v \cdot [\,|v| > \sqrt{2 t}\,]
+
+    Source: Blumensath and Davies 2008.
+
+    Example:
+        >>> hard_threshold(torch.tensor([-3.0, 0.5, 2.0]), 1.0)
+        tensor([-3.,  0.,  2.])
+    """
+    return torch.where(v.square() > 2 * threshold, v, 0)

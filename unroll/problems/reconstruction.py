@@ -28,7 +28,7 @@ class Reconstruction(Problem):
         correlation: c, [B, ..., M, D]: sample first, then any further dimensions, atoms, columns.
         penalty: p and its weight lambda.
         initial: the code to set out from, shaped as the correlation; None leaves it to ``origin``.
-        lipschitz: L, broadcast over the leading dimensions; the row-sum bound when None.
+        lipschitz: L, [B, ...] or broadcast with it, of the gram's dtype; the row-sum bound when None.
         origin: "zero", or "correlation" to set out from ``prox(c)`` as the VARS release does.
         symmetric: False says that G is not of the form F'F (a learned factor on each side, as published): then
             there is no energy, and solvers that need one refuse.
@@ -58,11 +58,15 @@ class Reconstruction(Problem):
     _drive: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.penalty, Penalty):
+            raise ValueError(f"penalty must be a Penalty such as unroll.problems.L1(0.1), got {self.penalty!r}")
         _check_shapes(self.gram, self.correlation, self.initial)
+        _check_broadcast("lipschitz", self.lipschitz, self.correlation[..., 0, 0])
+        _check_broadcast("weight (lambda)", self.penalty.weight, self.correlation)
         validate.choice("origin", self.origin, ("zero", "correlation"))
         bound = row_sum(self.gram) if self.lipschitz is None else self.lipschitz
-        # An all-zero Gram (every token masked) has L = 0; any positive L is then safe.
-        rate = torch.where(bound > 0, bound, 1).reciprocal()[..., None, None]
+        # An all-zero Gram (every token masked) has L = 0; any other L is then safe.
+        rate = torch.where(bound == 0, 1, bound).reciprocal()[..., None, None]
         identity = torch.eye(self.gram.shape[-1], dtype=self.gram.dtype, device=self.gram.device)
         object.__setattr__(self, "_rate", rate)
         object.__setattr__(self, "_transition", identity - self.gram * rate)
@@ -101,12 +105,27 @@ def _check_shapes(gram: Tensor, correlation: Tensor, initial: Tensor | None) -> 
             f"correlation must have shape [B, ..., M, D] with M = {gram.shape[-1]} atoms as in gram, "
             f"got {list(correlation.shape)}"
         )
-    shared, leading = gram.shape[:-2], correlation.shape[:-2]
-    pairs = zip(reversed(shared), reversed(leading), strict=False)
-    if len(shared) > len(leading) or any(ours not in (1, theirs) for ours, theirs in pairs):
+    if not _broadcasts(gram.shape[:-2], correlation.shape[:-2]):
         raise ValueError(
             f"gram must broadcast over the leading dimensions of correlation {list(correlation.shape)}, "
             f"got {list(gram.shape)}"
         )
     if initial is not None:
         validate.shape("initial", initial, tuple(correlation.shape))
+
+
+def _check_broadcast(name: str, value: object, like: Tensor) -> None:
+    """Raise ValueError unless a tensor broadcasts with ``like`` without enlarging it; other values pass."""
+    if not isinstance(value, Tensor):
+        if name == "lipschitz" and value is not None:
+            raise ValueError(f"lipschitz must be a tensor, got {value!r}")
+        return
+    if value.dtype != like.dtype or not _broadcasts(value.shape, like.shape):
+        raise ValueError(
+            f"{name} must be {like.dtype} and broadcast with {list(like.shape)}, got {value.dtype} {list(value.shape)}"
+        )
+
+
+def _broadcasts(shape: torch.Size, onto: torch.Size) -> bool:
+    pairs = zip(reversed(shape), reversed(onto), strict=False)
+    return len(shape) <= len(onto) and all(ours in (1, theirs) for ours, theirs in pairs)

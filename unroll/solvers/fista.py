@@ -9,7 +9,7 @@ from torch import Tensor
 from unroll import validate
 from unroll.contracts import Kind, Problem
 from unroll.solvers.base import Solver, solvers
-from unroll.solvers.loop import run
+from unroll.solvers.loop import per_sample, run
 from unroll.solvers.solution import Solution
 
 
@@ -65,16 +65,15 @@ class _Momentum:
         self.restart = restart
         self.t: Tensor | None = None
 
-    def __call__(self, iterate: Tensor, point: Tensor, proposal: Tensor) -> Tensor:
+    def __call__(self, iterate: Tensor, point: Tensor, proposal: Tensor) -> tuple[Tensor, Tensor]:
         moved = proposal - iterate
         with torch.no_grad():
-            per_sample = (len(iterate), *[1] * (iterate.ndim - 1))
-            t = iterate.new_ones(per_sample) if self.t is None else self.t
+            t = per_sample(iterate.new_ones(len(iterate)), iterate) if self.t is None else self.t
             following = (1 + (1 + 4 * t.square()).sqrt()) / 2
             weight = (t - 1) / following
             if self.restart:
-                uphill = ((point - proposal) * moved).flatten(1).sum(1).view(per_sample) > 0
+                uphill = per_sample(((point - proposal) * moved).flatten(1).sum(1) > 0, iterate)
                 weight = weight.masked_fill(uphill, 0)
                 following = following.masked_fill(uphill, 1)
             self.t = following
-        return proposal + weight * moved
+        return proposal, proposal + weight * moved

@@ -14,13 +14,13 @@ from unroll.solvers.solution import Solution
 class Extrapolation(Protocol):
     """How a solver picks the point of its next step. One is made for each solve, so it may hold memory."""
 
-    def __call__(self, iterate: Tensor, point: Tensor, proposal: Tensor) -> Tensor:
-        """Return the next point, given the last iterate and ``proposal = step(point)``, the new one."""
+    def __call__(self, iterate: Tensor, point: Tensor, proposal: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the new iterate and the next point, given the last iterate and ``proposal = step(point)``."""
 
 
-def plain(iterate: Tensor, point: Tensor, proposal: Tensor) -> Tensor:
+def plain(iterate: Tensor, point: Tensor, proposal: Tensor) -> tuple[Tensor, Tensor]:
     """Step on from where the last step led: fixed-point iteration."""
-    return proposal
+    return proposal, proposal
 
 
 def run(
@@ -46,25 +46,30 @@ def run(
         if recorder:
             recorder.measure(iterate, nfe, nfe)
         proposal = problem.step(point, nfe)
-        following = extrapolate(iterate, point, proposal)
         nfe += 1
         if tol is None:
-            iterate, point = proposal, following
+            iterate, point = extrapolate(iterate, point, proposal)
             continue
         residual = problem.residual(point, proposal).detach()
-        kept = running.view(-1, *[1] * (iterate.ndim - 1))
-        iterate, point = torch.where(kept, proposal, iterate), torch.where(kept, following, point)
-        converged = converged | (running & (residual <= tol))
+        settled = running & (residual <= tol)
+        candidate, following = extrapolate(iterate, point, proposal)
+        candidate = torch.where(per_sample(settled, iterate), proposal, candidate)
+        iterate = torch.where(per_sample(running, iterate), candidate, iterate)
+        point = torch.where(per_sample(running, iterate), following, point)
+        converged = converged | settled
         running = running & (residual > tol)  # False for NaN too
     if recorder:
         recorder.measure(iterate, steps - 1, nfe)
     if tol is not None and not converged.all():
-        warnings.warn(
-            f"{int((~converged).sum())} of {len(converged)} samples did not reach tol = {tol:g} in {nfe} steps",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+        # The text is the same for every batch, so that Python shows it once for each place.
+        message = f"some samples did not reach tol = {tol:g} within {steps} steps: see Solution.converged"
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
     return Solution(iterate, converged if tol is not None else None, recorder.trace() if recorder else None)
+
+
+def per_sample(numbers: Tensor, state: Tensor) -> Tensor:
+    """Give a vector of one number a sample, [B], as many dimensions as a state, so that the two broadcast."""
+    return numbers.view(-1, *[1] * (state.ndim - 1))
 
 
 def _check_tolerance(tol: float, dtype: torch.dtype) -> None:

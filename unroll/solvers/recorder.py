@@ -25,7 +25,7 @@ class Recorder:
         self.elapsed += time.perf_counter() - self.resumed
         code = self.problem.decode(state)
         residual = self.problem.residual(state, self.problem.step(state, k))
-        sparsity = (code == 0).flatten(1).double().mean(dim=1)
+        sparsity = (code == 0).flatten(1).float().mean(dim=1)
         self.rows.append((nfe, self.elapsed, residual, self.problem.energy(code), sparsity))
         _wait_for(state)
         self.resumed = time.perf_counter()
@@ -44,5 +44,5 @@ class Recorder:
 
 def _wait_for(state: Tensor) -> None:
     """Let a device that works behind our back catch up, so that the clock tells the truth."""
-    if state.is_cuda:
-        torch.cuda.synchronize(state.device)
+    if state.device.type != "cpu":
+        torch.accelerator.synchronize(state.device)

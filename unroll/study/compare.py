@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from unroll.study import experiment, figures
 from unroll.study.data import load
 from unroll.study.files import write_aside
-from unroll.study.settings import Entry, Settings, Size
+from unroll.study.settings import Entry, Settings, Size, build
 from unroll.study.summary import summarise
 from unroll.study.training import Recipe, pick_device
 
@@ -60,11 +60,13 @@ class Comparison:
         """Return what :meth:`save` wrote.
 
         Raises:
-            FileNotFoundError: when the folder holds no comparison, with the command that makes one.
+            FileNotFoundError: when the folder holds no comparison, with the commands that make one.
         """
         for name in (TABLE, CONFIGURATION):
             if not (folder / name).is_file():
-                raise FileNotFoundError(f"{folder / name} is missing: 'make study' writes results/quick")
+                raise FileNotFoundError(
+                    f"{folder / name} is missing: 'make study' writes results/quick, 'make results' the rest"
+                )
         return cls(pd.read_csv(folder / TABLE), json.loads((folder / CONFIGURATION).read_text()))
 
 
@@ -94,6 +96,8 @@ def compare(
     Example:
         >>> compare(["softmax", "vars-d"], data="digits", seeds=3).summary()  # doctest: +SKIP
     """
+    if isinstance(attentions, str):
+        raise ValueError(f"attentions must be a list of names, got {attentions!r}: write [{attentions!r}]")
     recipe = recipe or Recipe()
     return run_study(
         Settings(
@@ -109,19 +113,26 @@ def compare(
 def run_study(settings: Settings) -> Comparison:
     """Run every entry with every seed; see :func:`compare`."""
     data = load(settings.data)
+    # Whatever is wrong with a setting shows before the first training, not after it.
+    layers = {entry.label: build(entry, data, settings.size).blocks[0].attention for entry in settings.entries}
+    configuration = {
+        **settings.to_dict(),
+        "layers": {label: str(layer).splitlines() for label, layer in layers.items()},
+        "environment": describe_environment(pick_device()),
+    }
     runs = [(entry, seed) for seed in settings.seeds for entry in settings.entries]
     rows = []
     for entry, seed in tqdm(runs, desc="runs", unit="run"):
         rows += experiment.run(entry, seed, settings, data)
-    return Comparison(pd.DataFrame(rows), {**settings.to_dict(), "environment": describe_environment()})
+    return Comparison(pd.DataFrame(rows), configuration)
 
 
-def describe_environment() -> dict[str, object]:
-    """Return the versions and the machine that numbers depend on."""
+def describe_environment(device: torch.device) -> dict[str, object]:
+    """Return the versions and the device that numbers depend on."""
     return {
         "unroll": version("unroll"),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "device": pick_device().type,
+        "device": device.type,
         "threads": torch.get_num_threads(),
     }

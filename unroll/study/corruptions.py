@@ -1,7 +1,7 @@
 """Corruptions of images at five severities, the same for every network that is compared."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,38 +10,25 @@ from unroll import validate
 from unroll.registry import Registry
 from unroll.study.data import Split
 
-Corruption = Callable[[Split, int, torch.Generator], Tensor]
+SEVERITIES = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """One way to spoil images.
+
+    Attributes:
+        apply: takes a split, a strength and a generator, and returns the spoilt images.
+        strengths: what severities 1 to 5 mean, growing.
+        unit: what a strength is, for the axis of a figure.
+    """
+
+    apply: Callable[[Split, float, torch.Generator], Tensor]
+    strengths: tuple[float, float, float, float, float]
+    unit: str
+
 
 corruptions: Registry[Corruption] = Registry("corruption")
-
-SEVERITIES = (1, 2, 3, 4, 5)
-NOISE_STD = (0.08, 0.12, 0.18, 0.26, 0.38)
-OCCLUDED_SHARE = (0.1, 0.2, 0.4, 0.6, 0.8)
-
-
-@corruptions.register("gaussian noise")
-def gaussian_noise(data: Split, severity: int, generator: torch.Generator) -> Tensor:
-    """Add Gaussian noise of standard deviation 0.08 to 0.38 (pixels run from 0 to 1) and clip.
-
-    Source: the levels of ImageNet-C, Hendrycks and Dietterich 2019.
-    """
-    noise = torch.randn(data.images.shape, generator=generator)
-    return (data.images + NOISE_STD[severity - 1] * noise).clamp(0, 1)
-
-
-@corruptions.register("token occlusion")
-def token_occlusion(data: Split, severity: int, generator: torch.Generator) -> Tensor:
-    """Blank 10, 20, 40, 60 or 80 % of the patches, chosen at random for each image.
-
-    Source: Naseer et al. 2021 (random PatchDrop).
-    """
-    count, _, height, width = data.images.shape
-    rows, columns = height // data.patch, width // data.patch
-    blanked = round(OCCLUDED_SHARE[severity - 1] * rows * columns)
-    rank = torch.rand(count, rows * columns, generator=generator).argsort(dim=1).argsort(dim=1)
-    kept = (rank >= blanked).view(count, 1, rows, columns)
-    pixels = kept.repeat_interleave(data.patch, dim=2).repeat_interleave(data.patch, dim=3)
-    return data.images * pixels
 
 
 def corrupt(data: Split, name: str, severity: int, *, seed: int = 0) -> Split:
@@ -61,4 +48,29 @@ def corrupt(data: Split, name: str, severity: int, *, seed: int = 0) -> Split:
         raise ValueError(f"severity must be one of {SEVERITIES}, got {severity!r}")
     validate.count("seed", seed, low=0)
     generator = torch.Generator().manual_seed(1000 * seed + 10 * corruptions.names().index(name) + severity)
-    return replace(data, images=corruption(data, severity, generator))
+    return replace(data, images=corruption.apply(data, corruption.strengths[severity - 1], generator))
+
+
+def gaussian_noise(data: Split, std: float, generator: torch.Generator) -> Tensor:
+    """Add Gaussian noise and clip; pixels run from 0 to 1."""
+    return (data.images + std * torch.randn(data.images.shape, generator=generator)).clamp(0, 1)
+
+
+def token_occlusion(data: Split, share: float, generator: torch.Generator) -> Tensor:
+    """Blank a share of the patches, chosen at random for each image."""
+    count, _, height, width = data.images.shape
+    rows, columns = height // data.patch, width // data.patch
+    blanked = round(share * rows * columns)
+    rank = torch.rand(count, rows * columns, generator=generator).argsort(dim=1).argsort(dim=1)
+    kept = (rank >= blanked).view(count, 1, rows, columns)
+    return data.images * kept.repeat_interleave(data.patch, dim=2).repeat_interleave(data.patch, dim=3)
+
+
+# The levels of ImageNet-C: Hendrycks and Dietterich 2019.
+corruptions.register("gaussian noise")(
+    Corruption(gaussian_noise, (0.08, 0.12, 0.18, 0.26, 0.38), "standard deviation (pixels run from 0 to 1)")
+)
+# Random PatchDrop: Naseer et al. 2021.
+corruptions.register("token occlusion")(
+    Corruption(token_occlusion, (0.1, 0.2, 0.4, 0.6, 0.8), "share of patches blanked")
+)

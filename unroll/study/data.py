@@ -104,13 +104,13 @@ def check_finite(name: str, images: Tensor) -> None:
 @datasets.register("mnist5k")
 def mnist5k() -> Dataset:
     """Return 5,000 MNIST digits of 28 x 28: 3,500 train, 500 validation, 1,000 test, the classes equally often."""
-    return read_archive("mnist5k", patch=4, checksum="3525fdd1b4d879538af84c10398ac54bd2a887359a6a86ef07a7d2e7d5c07481")
+    return read_archive("mnist5k", patch=4, checksum="866c5bfd11faa73bd98c921c782ae76f0ce841e8521a65daf47b74f65bbb9692")
 
 
 @datasets.register("digits")
 def digits() -> Dataset:
     """Return scikit-learn's 1,797 digits of 8 x 8: 1,078 train, 269 validation, 450 test."""
-    return read_archive("digits", patch=2, checksum="61bed2eb4e08447dec11e4873b2f8cbd7f47c2f10fa35f181e72ac7a5e82fa28")
+    return read_archive("digits", patch=2, checksum="aa60109e6424e56000a37070f5e20476aa7c883c82c6886eb062893bf67d2428")
 
 
 def read_archive(name: str, *, patch: int, checksum: str, folder: Path | None = None) -> Dataset:

@@ -61,7 +61,8 @@ def _inside(model: ViT, exam: Split) -> Iterator[Row]:
             continue
         report = fixed_point_report(layer, x)
         yield _row("exact zeros", where, 0, report.zeros)
-        yield _row("distance to fixed point", where, 0, report.distance)
+        if report.distance is not None:
+            yield _row("distance to fixed point", where, 0, report.distance)
         yield _row("residual where it stops", where, 0, report.residual)
         for nfe, residual in enumerate(convergence(layer, x).tolist()):
             yield _row("residual", where, nfe, residual)

@@ -9,15 +9,11 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from unroll.study.corruptions import NOISE_STD, OCCLUDED_SHARE
+from unroll.study.corruptions import corruptions
 from unroll.study.style import markers, palette, theme
 
 # Where several seeds were run, bands and bars span all of them: a range, not an interval of confidence.
 _SPREAD = ("pi", 100)
-_TICKS = {
-    "gaussian noise": ("standard deviation of the noise\n(pixels run from 0 to 1)", (0.0, *NOISE_STD)),
-    "token occlusion": ("share of patches blanked", (0.0, *OCCLUDED_SHARE)),
-}
 
 
 def convergence(table: pd.DataFrame) -> Figure:
@@ -63,11 +59,12 @@ def robustness(table: pd.DataFrame) -> Figure:
     accuracy = table[table.measure == "accuracy"]
     clean = accuracy[accuracy.condition == "clean"]
     with theme():
-        figure, axes = plt.subplots(1, len(_TICKS), figsize=(12, 4.8), sharey=True)
-        for axis, (name, (label, strengths)) in zip(axes, _TICKS.items(), strict=True):
+        figure, axes = plt.subplots(1, len(corruptions.names()), figsize=(12, 4.8), sharey=True)
+        for axis, name in zip(axes, corruptions, strict=True):
             part = pd.concat([clean, accuracy[accuracy.condition == name]])
-            _lines(axis, part.assign(level=part.level.map(dict(enumerate(strengths)))), table, every=1)
-            axis.set(xlabel=label, ylabel="test accuracy (%)", title=name.capitalize(), ylim=(0, 101))
+            strengths = dict(enumerate((0.0, *corruptions[name].strengths)))
+            _lines(axis, part.assign(level=part.level.map(strengths)), table, every=1)
+            axis.set(xlabel=corruptions[name].unit, ylabel="test accuracy (%)", title=name.capitalize(), ylim=(0, 101))
         _share_legend(figure, *axes)
     return figure
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from unroll.attention import IterativeAttention
 from unroll.models import ViT
 from unroll.solvers import Solution, Solver, Unrolled
 from unroll.study.style import theme
@@ -30,14 +32,17 @@ def heard_by(model: ViT, image: Tensor, patch: int, solver: Solver, layer: int =
         The row of the attention map, heads averaged, on the grid of patches, [rows, columns]; and the solution.
 
     Raises:
-        ValueError: when the patch is not on the grid.
+        ValueError: when the patch is not on the grid, or the attention is not iterative.
     """
+    attention = model.blocks[layer].attention
+    if not isinstance(attention, IterativeAttention):
+        raise ValueError(f"model must have iterative attention, which a solver runs, got {type(attention).__name__}")
     rows, columns = model.grid
     if not 0 <= patch < rows * columns:
         raise ValueError(f"patch must lie between 0 and {rows * columns - 1}, got {patch}")
     with torch.no_grad():
         x = model.attention_inputs(image[None].to(model.positions.device))[layer]
-    attention = model.blocks[layer].attention.with_solver(solver)
+    attention = attention.with_solver(solver)
     return attention.attention_map(x)[0, :, patch].mean(0).view(rows, columns).cpu(), attention.solve(x)
 
 
@@ -53,8 +58,8 @@ def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None)
     else:
         peak = row.abs().max().item()
         axis.imshow(row, cmap="RdBu_r", vmin=-peak, vmax=peak, extent=(0, width, height, 0))
-        centres = torch.arange(width) + 0.5, torch.arange(height) + 0.5
-        axis.contour(*centres, grey, levels=[0.5], colors="#4d4d4d", linewidths=1.5)
+        centres = np.arange(width) + 0.5, np.arange(height) + 0.5
+        axis.contour(*centres, grey.numpy(), levels=[0.5], colors="#4d4d4d", linewidths=1.5)
         side = height / row.shape[0]
         y, x = divmod(patch, row.shape[1])
         frame = Rectangle((side * x, side * y), side, side, fill=False, edgecolor="black", linewidth=3)

@@ -1,6 +1,6 @@
 """What is measured of a map, of a code, and of a layer on its way to its fixed point."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
@@ -11,12 +11,13 @@ from unroll.contracts import Kind, Problem
 from unroll.solvers import FISTA, Unrolled
 
 REFERENCE_STEPS = 2000
+SETTLED = 1e-3
 
 
 def normalised(attention_map: Annotated[Tensor, "B H N N"]) -> Annotated[Tensor, "B H N N"]:
     """Return the absolute map with rows that sum to 1; a row of zeros stays so."""
-    size = attention_map.abs()
-    return size / size.sum(-1, keepdim=True).clamp_min(torch.finfo(size.dtype).tiny)
+    weights = attention_map.abs()
+    return weights / weights.sum(-1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
 
 
 def effective_tokens(attention_map: Annotated[Tensor, "B H N N"]) -> float:
@@ -49,12 +50,13 @@ class FixedPointReport:
 
     Attributes:
         residual: of the code that the layer stops at.
-        distance: |z - z*| / |z*|, z* from a run of 2,000 steps.
+        distance: |z - z*| / |z*|, z* from a run of 2,000 steps; None where even that run does not settle (its residual
+            stays above 1e-3), so that there is nothing to be distant from.
         zeros: share of exact zeros in the code, 0 to 1.
     """
 
     residual: float
-    distance: float
+    distance: float | None
     zeros: float
 
 
@@ -63,20 +65,25 @@ def fixed_point_report(layer: IterativeAttention, x: Annotated[Tensor, "B N C"])
     """Hold the layer's code against the fixed point of the problem that ``x`` poses."""
     problem, _ = layer.bind(x)
     state = layer.solver(problem).value
-    target = problem.decode(_long_run(problem))
-    code = problem.decode(state)
+    solver = FISTA(REFERENCE_STEPS) if problem.kind is Kind.PROXIMAL else Unrolled(REFERENCE_STEPS)
+    settled = solver(problem).value
+    code, target = problem.decode(state), problem.decode(settled)
     off = (code - target).flatten(1).norm(dim=1) / target.flatten(1).norm(dim=1).clamp_min(1e-30)
-    residual = problem.residual(state, problem.step(state, 0))
-    return FixedPointReport(residual.mean().item(), off.mean().item(), (code == 0).double().mean().item())
+    has_settled = _residual(problem, settled) <= SETTLED
+    return FixedPointReport(
+        residual=_residual(problem, state),
+        distance=off.mean().item() if has_settled else None,
+        zeros=(code == 0).float().mean().item(),
+    )
 
 
 @torch.no_grad()
 def convergence(layer: IterativeAttention, x: Annotated[Tensor, "B N C"], steps: int = 100) -> Tensor:
-    """Return the mean residual after 0 to ``steps`` plain steps of the layer's problem, [steps + 1]."""
+    """Return the mean residual after 0 to ``steps`` steps of the layer's own solver, run on, [steps + 1]."""
     problem, _ = layer.bind(x)
-    return Unrolled(steps)(problem, trace=True).trace.residual.mean(dim=1)
+    longer = {"steps": steps, **({"tol": None} if hasattr(layer.solver, "tol") else {})}
+    return replace(layer.solver, **longer)(problem, trace=True).trace.residual.mean(dim=1)
 
 
-def _long_run(problem: Problem) -> Tensor:
-    solver = FISTA(REFERENCE_STEPS) if problem.kind is Kind.PROXIMAL else Unrolled(REFERENCE_STEPS)
-    return solver(problem).value
+def _residual(problem: Problem, state: Tensor) -> float:
+    return problem.residual(state, problem.step(state, 0)).mean().item()

@@ -15,4 +15,4 @@ presets: Registry[Settings] = Registry("preset")
 # One seed, minutes on a laptop: a demonstration, which carries no verdict.
 presets.register("quick")(Settings(FOUNDATION, seeds=(0,), recipe=Recipe(epochs=25)))
 # Three seeds, trained to a plateau: the README's table.
-presets.register("foundation")(Settings(FOUNDATION, seeds=(0, 1, 2), recipe=Recipe(epochs=80)))
+presets.register("foundation")(Settings(FOUNDATION, seeds=(0, 1, 2), recipe=Recipe(epochs=60)))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from unroll.study.compare import Comparison
+from unroll.study.corruptions import corruptions
 from unroll.study.files import write_aside
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -13,18 +14,15 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 def markdown(comparison: Comparison) -> str:
     """Return the summary of a comparison as a Markdown table with a line that says what it is."""
     summary = comparison.summary()
-    rows = [
-        "| attention | clean (%) | Gaussian noise (%) | token occlusion (%) | tokens heard | zeros in the code "
-        "| distance to the fixed point |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    inside = ["tokens heard", "zeros in the code", "distance to the fixed point"]
+    titles = ["attention", "clean (%)", *(f"{name} (%)" for name in corruptions), *inside]
+    rows = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for label, row in summary.iterrows():
         spread = f" ± {row['± clean']:.1f}" if row["seeds"] > 1 else ""
         cells = [
             label,
             f"{row['clean']:.1f}{spread}",
-            f"{row['gaussian noise']:.1f}",
-            f"{row['token occlusion']:.1f}",
+            *(f"{row[name]:.1f}" for name in corruptions),
             f"{row['effective tokens']:.1f}",
             _share(row["exact zeros"]),
             _share(row["distance to fixed point"]),

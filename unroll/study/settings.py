@@ -44,12 +44,22 @@ class Entry:
 
 @dataclass(frozen=True)
 class Size:
-    """The vision transformer that carries every competitor: width, blocks, heads, hidden width of the Mlp."""
+    """The vision transformer that carries every competitor: width, blocks, heads, hidden width of the Mlp.
+
+    Raises:
+        ValueError: when a size is not above zero.
+    """
 
     dim: int = 64
     depth: int = 4
     heads: int = 4
     mlp_ratio: float = 2.0
+
+    def __post_init__(self) -> None:
+        validate.count("dim", self.dim)
+        validate.count("depth", self.depth)
+        validate.count("heads", self.heads)
+        validate.positive("mlp_ratio", self.mlp_ratio)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from unroll import validate
 from unroll.attention import Attention
 from unroll.registry import suggest
 
@@ -65,10 +66,10 @@ def paired_seconds(works: Mapping[str, Work], rounds: int = 9, warmup: int = 2) 
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(warmup + rounds):
         for name, work in works.items():
-            _synchronise()
+            _wait()
             began = time.perf_counter()
             work()
-            _synchronise()
+            _wait()
             if turn >= warmup:
                 seconds[name].append(time.perf_counter() - began)
     return seconds
@@ -90,8 +91,9 @@ def cost_table(
         device: the CPU when None.
 
     Raises:
-        ValueError: when no layer is called "softmax".
+        ValueError: when no layer is called "softmax", or rounds is not a whole number above zero.
     """
+    validate.count("rounds", rounds)
     rows = []
     for shape in tqdm(shapes, desc="shapes", unit="shape"):
         made = layers(shape)
@@ -117,6 +119,7 @@ def cost_table(
     return pd.DataFrame(rows)
 
 
-def _synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def _wait() -> None:
+    """Let an accelerator finish, so that the clock tells the truth."""
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()

@@ -15,7 +15,7 @@ from unroll.study.data import Split
 
 
 class NonFiniteLossError(RuntimeError):
-    """The loss became NaN or infinite; the weights are those before the step that would have spoiled them."""
+    """The loss or its gradient became NaN or infinite; the weights are those before the step that would spoil them."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,8 @@ class History:
 
 def pick_device() -> torch.device:
     """Return the accelerator if there is one, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return torch.device("cpu") if accelerator is None else accelerator
 
 
 def seed_everything(seed: int) -> torch.Generator:
@@ -88,12 +87,12 @@ def train(
         label: what the progress bar says.
 
     Raises:
-        NonFiniteLossError: as soon as the loss is NaN or infinite, before the weights change.
+        NonFiniteLossError: as soon as the loss or its gradient is NaN or infinite, before the weights change.
     """
     device = next(model.parameters()).device
     images, labels = data.images.to(device), data.labels.to(device)
     optimizer, schedule = _optimizer(model, recipe, steps=recipe.epochs * math.ceil(len(data) / recipe.batch))
-    history = History([], [], 0.0)
+    mean_loss, accuracies = [], []
     began = time.perf_counter()
     with tqdm(total=recipe.epochs, desc=label, unit="epoch", leave=False) as bar:
         for epoch in range(recipe.epochs):
@@ -102,23 +101,24 @@ def train(
             for chosen in torch.randperm(len(data), generator=generator).split(recipe.batch):
                 batch = recipe.augment(images[chosen], generator)
                 loss = F.cross_entropy(model(batch), labels[chosen])
-                if not torch.isfinite(loss):
-                    raise NonFiniteLossError(
-                        f"loss is {loss.item()} in epoch {epoch + 1} at learning rate {schedule.get_last_lr()[0]:.2g}; "
-                        "the step was not taken: lower the learning rate or look for NaN in the data"
-                    )
                 optimizer.zero_grad()
                 loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                size = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                if not torch.isfinite(loss + size):
+                    rate = schedule.get_last_lr()[0]
+                    raise NonFiniteLossError(
+                        f"loss is {loss.item():.3g}, its gradient {size.item():.3g}, in epoch {epoch + 1} at learning "
+                        f"rate {rate:.2g}; the step was not taken: lower the learning rate or look for NaN in the data"
+                    )
                 optimizer.step()
                 schedule.step()
                 losses.append(loss.detach())
-            history.loss.append(torch.stack(losses).mean().item())
+            mean_loss.append(torch.stack(losses).mean().item())
             if held_out is not None:
-                history.accuracy.append(accuracy(model, held_out))
-            bar.set_postfix(loss=f"{history.loss[-1]:.3f}")
+                accuracies.append(accuracy(model, held_out))
+            bar.set_postfix(loss=f"{mean_loss[-1]:.3f}")
             bar.update()
-    return History(history.loss, history.accuracy, time.perf_counter() - began)
+    return History(mean_loss, accuracies, time.perf_counter() - began)
 
 
 @torch.no_grad()
