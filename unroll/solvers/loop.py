@@ -37,7 +37,7 @@ def run(
     """
     iterate = point = problem.start()
     if tol is not None:
-        _check_tolerance(tol, iterate.dtype)
+        check_tolerance("tol", tol, iterate.dtype)
         running = torch.ones(len(iterate), dtype=torch.bool, device=iterate.device)
         converged = torch.zeros_like(running)
     recorder = Recorder(problem) if trace else None
@@ -72,7 +72,8 @@ def per_sample(numbers: Tensor, state: Tensor) -> Tensor:
     return numbers.view(-1, *[1] * (state.ndim - 1))
 
 
-def _check_tolerance(tol: float, dtype: torch.dtype) -> None:
+def check_tolerance(name: str, tol: float, dtype: torch.dtype) -> None:
+    """Raise ValueError when a tolerance is below what a dtype can tell apart: 100 units of its round-off."""
     floor = 100 * torch.finfo(dtype).eps
     if tol < floor:
-        raise ValueError(f"tol must be at least {floor:.1e}, 100 units of round-off of {dtype}, got {tol:g}")
+        raise ValueError(f"{name} must be at least {floor:.1e}, 100 units of round-off of {dtype}, got {tol:g}")

@@ -14,31 +14,42 @@ class Recorder:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.rows: list[tuple[int, float, Tensor, Tensor | None, Tensor]] = []
+        self.rows: list[dict[str, object]] = []
         self.elapsed = 0.0
         self.resumed = time.perf_counter()
 
     @torch.no_grad()
-    def measure(self, state: Tensor, k: int, nfe: int) -> None:
-        """Write down one iterate, reached after ``nfe`` calls of step."""
+    def measure(self, state: Tensor, k: int, nfe: int, *, flow: tuple[float, int, int] | None = None) -> None:
+        """Write down one state, reached after ``nfe`` calls of step; of a flow also its time and its steps."""
         _wait_for(state)
         self.elapsed += time.perf_counter() - self.resumed
         code = self.problem.decode(state)
-        residual = self.problem.residual(state, self.problem.step(state, k))
-        sparsity = (code == 0).flatten(1).float().mean(dim=1)
-        self.rows.append((nfe, self.elapsed, residual, self.problem.energy(code), sparsity))
+        self.rows.append(
+            {
+                "nfe": nfe,
+                "time": self.elapsed,
+                "residual": self.problem.residual(state, self.problem.step(state, k)),
+                "energy": self.problem.energy(code),
+                "sparsity": (code == 0).flatten(1).float().mean(dim=1),
+                "flow": flow,
+            }
+        )
         _wait_for(state)
         self.resumed = time.perf_counter()
 
     def trace(self) -> Trace:
         """Return all that was measured."""
-        nfe, seconds, residual, energy, sparsity = zip(*self.rows, strict=True)
+        columns = {name: [row[name] for row in self.rows] for name in self.rows[0]}
+        flow = None if columns["flow"][0] is None else torch.tensor(columns["flow"], dtype=torch.float64)
         return Trace(
-            nfe=torch.tensor(nfe),
-            time=torch.tensor(seconds, dtype=torch.float64),
-            residual=torch.stack(residual),
-            energy=None if energy[0] is None else torch.stack(energy),
-            sparsity=torch.stack(sparsity),
+            nfe=torch.tensor(columns["nfe"]),
+            time=torch.tensor(columns["time"], dtype=torch.float64),
+            residual=torch.stack(columns["residual"]),
+            energy=None if columns["energy"][0] is None else torch.stack(columns["energy"]),
+            sparsity=torch.stack(columns["sparsity"]),
+            flow_time=None if flow is None else flow[:, 0],
+            accepted=None if flow is None else flow[:, 1].long(),
+            rejected=None if flow is None else flow[:, 2].long(),
         )
 
 

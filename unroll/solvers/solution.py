@@ -21,6 +21,9 @@ class Trace:
         residual: the problem's residual of each sample (dimensionless).
         energy: the problem's energy of each sample, or None where the problem has none.
         sparsity: share of exact zeros in the code of each sample, 0 to 1.
+        flow_time: of a flow, the time reached, in units of its time constant; None for other solvers.
+        accepted: of an adaptive flow, steps accepted so far.
+        rejected: of an adaptive flow, steps rejected so far.
     """
 
     nfe: Annotated[Tensor, "S"]
@@ -28,6 +31,16 @@ class Trace:
     residual: Annotated[Tensor, "S B"]
     energy: Annotated[Tensor, "S B"] | None
     sparsity: Annotated[Tensor, "S B"]
+    flow_time: Annotated[Tensor, "S"] | None = None
+    accepted: Annotated[Tensor, "S"] | None = None
+    rejected: Annotated[Tensor, "S"] | None = None
+
+
+@dataclass(eq=False)
+class BackwardReport:
+    """How the system behind implicit gradients was solved; empty until the backward pass has run."""
+
+    solution: "Solution | None" = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +51,13 @@ class Solution:
         value: the final state; ``problem.decode(value)`` is the code.
         converged: of each sample, or None for solvers that stop after a number of steps without looking.
         trace: how it went, when it was asked for.
+        backward: of implicit gradients, a report that the backward pass fills with the solution of its own system.
     """
 
     value: Tensor
     converged: Annotated[Tensor, "B"] | None = None
     trace: Trace | None = None
+    backward: "BackwardReport | None" = None
 
     def check(self) -> "Solution":
         """Return the solution itself when it can be trusted.

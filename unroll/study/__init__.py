@@ -7,6 +7,7 @@ from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.experiment import attention_layers
 from unroll.study.maps import draw_heard, heard_by, settling
 from unroll.study.metrics import FixedPointReport, convergence, effective_tokens, fixed_point_report, mixing
+from unroll.study.photographs import assemble, patches, photograph
 from unroll.study.presets import presets
 from unroll.study.settings import Entry, Settings, Size, build
 from unroll.study.style import markers, palette, theme
@@ -35,6 +36,7 @@ __all__ = [
     "Size",
     "Split",
     "accuracy",
+    "assemble",
     "attention_layers",
     "build",
     "compare",
@@ -50,6 +52,8 @@ __all__ = [
     "markers",
     "mixing",
     "palette",
+    "patches",
+    "photograph",
     "pick_device",
     "presets",
     "run_study",

@@ -119,7 +119,22 @@ def read_archive(name: str, *, patch: int, checksum: str, folder: Path | None = 
     Raises:
         DataError: when the file is missing or its checksum differs.
     """
-    path = (folder or data_folder()) / f"{name}.npz"
+    path = verified((folder or data_folder()) / f"{name}.npz", checksum)
+    with np.load(path, allow_pickle=False) as archive:
+        images = torch.from_numpy(archive["images"]).float().div(255).unsqueeze(1)
+        labels = torch.from_numpy(archive["labels"]).long()
+        train, validation, test = (
+            Split(images[archive[part]], labels[archive[part]], patch) for part in ("train", "validation", "test")
+        )
+    return Dataset(name, train, validation, test, classes=int(labels.max()) + 1)
+
+
+def verified(path: Path, checksum: str) -> Path:
+    """Return the path of a file that is there and has this sha256.
+
+    Raises:
+        DataError: when the file is missing or its checksum differs.
+    """
     if not path.is_file():
         raise DataError(f"data file {path} is missing: restore it with 'git checkout data' or 'python data/make.py'")
     found = sha256(path.read_bytes()).hexdigest()
@@ -128,13 +143,7 @@ def read_archive(name: str, *, patch: int, checksum: str, folder: Path | None = 
             f"data file {path} is corrupted: expected sha256 {checksum[:12]}..., got {found[:12]}...; "
             "restore it with 'git checkout data' or 'python data/make.py'"
         )
-    with np.load(path, allow_pickle=False) as archive:
-        images = torch.from_numpy(archive["images"]).float().div(255).unsqueeze(1)
-        labels = torch.from_numpy(archive["labels"]).long()
-        train, validation, test = (
-            Split(images[archive[part]], labels[archive[part]], patch) for part in ("train", "validation", "test")
-        )
-    return Dataset(name, train, validation, test, classes=int(labels.max()) + 1)
+    return path
 
 
 def data_folder() -> Path:

@@ -52,14 +52,14 @@ def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None)
     Red raises the patch's output, blue lowers it; colours are scaled to the largest magnitude of this row.
     """
     height, width = image.shape[-2:]
-    grey = image.mean(0)
+    grey = image.mean(0).numpy()
     if row is None:
         axis.imshow(grey, cmap="gray_r", vmin=0, vmax=1, extent=(0, width, height, 0))
     else:
         peak = row.abs().max().item()
-        axis.imshow(row, cmap="RdBu_r", vmin=-peak, vmax=peak, extent=(0, width, height, 0))
+        axis.imshow(row.numpy(), cmap="RdBu_r", vmin=-peak, vmax=peak, extent=(0, width, height, 0))
         centres = np.arange(width) + 0.5, np.arange(height) + 0.5
-        axis.contour(*centres, grey.numpy(), levels=[0.5], colors="#4d4d4d", linewidths=1.5)
+        axis.contour(*centres, grey, levels=[0.5], colors="#4d4d4d", linewidths=1.5)
         side = height / row.shape[0]
         y, x = divmod(patch, row.shape[1])
         frame = Rectangle((side * x, side * y), side, side, fill=False, edgecolor="black", linewidth=3)
