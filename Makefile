@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 EXECUTE := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 	--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
 
-.PHONY: help study test test-slow lab lint bench notebooks results clean
+.PHONY: help study test test-slow lab lint bench notebooks results selection clean
 
 help:
 	@echo "make study      train and compare on the shipped digits, about 8 minutes on two CPU cores: results/quick/"
@@ -16,8 +16,9 @@ help:
 	@echo "make lab        open JupyterLab in notebooks/"
 	@echo "make lint       ruff check and ruff format --check"
 	@echo "make notebooks  execute every notebook in place"
-	@echo "make bench      cost of every attention relative to softmax: benchmarks/"
-	@echo "make results    regenerate results/foundation/ (three seeds, about an hour) and the README's table"
+	@echo "make bench      cost of every attention relative to softmax, steps and seconds of every solver: benchmarks/"
+	@echo "make results    regenerate results/foundation/ (three seeds, about an hour) and the README"
+	@echo "make selection  train the candidates from which defaults were chosen: results/selection/ (half an hour)"
 
 # pip resolves against constraints.txt, so that a fresh install is small and the same tomorrow.
 $(READY): pyproject.toml constraints.txt
@@ -44,6 +45,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m unroll bench --out benchmarks
+	$(BIN)/python benchmarks/solvers.py
 
 notebooks: $(READY)
 	$(EXECUTE) notebooks/*.ipynb
@@ -51,6 +53,10 @@ notebooks: $(READY)
 results: $(READY)
 	$(BIN)/python -m unroll study --preset foundation
 	$(BIN)/python -m unroll readme
+
+selection: $(READY)
+	$(BIN)/python -m unroll select recipe
+	$(BIN)/python -m unroll select vars-d
 
 clean:
 	rm -rf $(VENV) build dist

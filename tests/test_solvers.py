@@ -11,6 +11,7 @@ from tables import PROBLEMS, SOLVERS, dictionary, values
 
 from unroll.problems import L1, ElasticNet, GELUShrinkage, GroupL2, Reconstruction, Ridge
 from unroll.solvers import FISTA, Anderson, NotConvergedError, Unrolled, from_dict, solvers
+from unroll.solvers.anderson import _Mixing
 
 CROSSED = [(problem, solver) for problem in PROBLEMS for solver in SOLVERS]
 
@@ -201,14 +202,30 @@ def test_anderson_solves_a_linear_map_that_expands():
     torch.testing.assert_close(solution.value, p.correlation / 4)
 
 
+def column(*numbers):
+    """One number a sample, as a state [B, 1, 1]."""
+    return torch.tensor(numbers, dtype=torch.float64).view(-1, 1, 1)
+
+
 def test_anderson_takes_the_plain_step_where_mixing_made_things_worse():
-    """A map with a cliff: mixing jumps over it, the safeguard goes back and creeps on."""
+    """Two samples with the same moves (1, then 1/2: mixing jumps to 2), until the second meets a cliff."""
+    mixing = _Mixing(history=5, regularisation=1e-12, growth=2.0)
+    _, point = mixing(column(0, 0), column(0, 0), column(1, 1))
+    torch.testing.assert_close(point, column(1, 1))  # nothing to mix yet
+    _, point = mixing(column(1, 1), point, column(1.5, 1.5))
+    torch.testing.assert_close(point, column(2, 2), atol=1e-6, rtol=0)
+    iterate, point = mixing(column(1.5, 1.5), point, column(2.25, 50))
+    torch.testing.assert_close(iterate, column(2.25, 1.5))  # the jump is undone: the last good answer stands,
+    assert point[1].item() == 1.5  # and the plain step of the last good point is where to go on,
+    assert abs(point[0].item() - 2.5) < 0.6  # which is none of the first sample's business.
+    iterate, point = mixing(iterate, column(2.5, 1.5), column(2.5, 7.5))
+    assert iterate[1].item() == point[1].item() == 7.5  # a point that a plain step led to is kept, its history anew
 
-    class Cliff(Reconstruction):
-        def step(self, state, k):
-            return torch.where(state < 1, 0.9 * state + 0.05, 0.9 * state + 100)
 
-    one = torch.ones(1, 1, 1, dtype=torch.float64)
-    p = Reconstruction(one[0], one, L1(0.0), initial=0.99 * one)
-    solution = Anderson(300, tol=1e-10)(Cliff(p.gram, p.correlation, p.penalty, p.initial)).check()
-    torch.testing.assert_close(solution.value, one / 2)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_anderson_never_keeps_a_point_that_is_not_finite(bad):
+    mixing = _Mixing(history=5, regularisation=1e-12, growth=2.0)
+    mixing(column(0, 0), column(0, 0), column(1, 1))
+    iterate, point = mixing(column(1, 1), column(1, 1), column(1.5, bad))
+    assert iterate[1].item() == point[1].item() == 1
+    assert torch.isfinite(point).all()

@@ -16,21 +16,24 @@ from unroll.attention import (
     names,
     register,
 )
-from unroll.contracts import Kind, Problem
+from unroll.contracts import Problem
 from unroll.models import ViT
-from unroll.problems import L1, NonNegativeL1, Reconstruction, Ridge
-from unroll.solvers import FISTA, Solution, Solver, Trace, Unrolled
+from unroll.problems import L1, LCA, Hopfield, Reconstruction, Ridge
+from unroll.solvers import FISTA, Anderson, Flow, Implicit, Solution, Solver, Trace, Unrolled
 from unroll.study import Entry, compare, load
 
 __all__ = [
     "FISTA",
     "L1",
+    "LCA",
+    "Anderson",
     "Attention",
     "Carry",
     "Entry",
+    "Flow",
+    "Hopfield",
+    "Implicit",
     "IterativeAttention",
-    "Kind",
-    "NonNegativeL1",
     "Problem",
     "RandomFeatures",
     "Reconstruction",

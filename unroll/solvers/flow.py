@@ -38,9 +38,9 @@ class Flow(Solver):
     .. math:: \frac{dz}{dt} = \mathrm{step}(z) - z, \qquad 0 \le t \le \mathrm{until}
 
     Time is in units of the flow's own time constant. Explicit Euler with a step of 1 is :class:`Unrolled`. The flow is
-    looked at once every unit of time: a sample whose residual is at or below ``tol`` is frozen, and when all are the
-    integration stops. Samples share the step size of an adaptive method, which is governed by the worst of them, so
-    answers depend on the batch within 10 ``rtol``; with a fixed step they do not.
+    looked at once every unit of time, which nfe does not count: a sample whose residual is at or below ``tol`` is
+    frozen, and when all are the integration stops. Samples share the step size of an adaptive method, which is governed
+    by the worst of them, so answers depend on the batch within 10 ``rtol``; with a fixed step they do not.
 
     Args:
         until: end of time, a whole number >= 1.
@@ -140,7 +140,12 @@ class Flow(Solver):
             size = 1.0 if self.step_size is None else self.step_size
             return {"method": self.method, "options": {"step_size": size}}
         worst = {"norm": lambda error: error.reshape(len(state), -1).square().mean(dim=1).amax().sqrt()}
-        return {"method": self.method, "rtol": self.rtol, "atol": self.atol, "options": {**worst, "first_step": first_step}}
+        return {
+            "method": self.method,
+            "rtol": self.rtol,
+            "atol": self.atol,
+            "options": {**worst, "first_step": first_step},
+        }
 
     def _adjoint(self, problem: Problem, trace: bool) -> Solution:
         """Follow the flow over the whole horizon, see that the way back leads back, and give gradients that way."""
