@@ -35,7 +35,8 @@ class VarsD(IterativeAttention):
         templates: atoms M a head; the head width D when None (2 D as published). With as many templates as
             tokens the reconstruction is the values themselves, and no token hears another.
         temperature: T > 0 of the features' kernel exp(cosine / T); 1/3 when None (1 as published).
-        weight: lambda >= 0, in units of the values; 1 when None (0.3 as published).
+        weight: lambda >= 0, in units of the values; 1 when None (0.3 as published). Correlations grow with the number
+            of tokens: on a handful of them a smaller lambda keeps an untrained layer from silence (a code of zeros).
         solver: how the problem is solved; five unrolled steps as published.
         bound: the step bound L, by its name in ``problems.BOUNDS``; "schatten" when None. Published is always one
             more than the row sum.

@@ -84,18 +84,23 @@ class Reconstruction(Problem):
         return torch.zeros_like(self.correlation)
 
     def step(self, state: Tensor, k: int) -> Tensor:
-        return self.penalty.prox(self._transition @ state + self._drive, self._rate)
+        return self.penalty.prox(_apply(self._transition, state) + self._drive, self._rate)
 
     def energy(self, code: Tensor) -> Annotated[Tensor, "B"] | None:
         if self.kind is not Kind.PROXIMAL:
             return None
-        quadratic = (code * (self.gram @ code / 2 - self.correlation)).flatten(1).sum(1)
+        quadratic = (code * (_apply(self.gram, code) / 2 - self.correlation)).flatten(1).sum(1)
         return quadratic + self.penalty.value(code)
 
     def residual(self, state: Tensor, following: Tensor) -> Annotated[Tensor, "B"]:
         r"""Return :math:`L\,|\mathrm{step}(z) - z| / |c|` of each sample: zero exactly at a fixed point."""
         moved = ((following - state) / self._rate).flatten(1).norm(dim=1)
         return moved / self.correlation.flatten(1).norm(dim=1).clamp_min(torch.finfo(state.dtype).tiny)
+
+
+def _apply(matrix: Annotated[Tensor, "... M M"], state: Annotated[Tensor, "B ... M D"]) -> Tensor:
+    """Return matrix @ state; a matrix that all samples share is applied to all of them in one product."""
+    return (state.mT @ matrix.mT).mT if matrix.ndim == 2 else matrix @ state
 
 
 def _check_shapes(gram: Tensor, correlation: Tensor, initial: Tensor | None) -> None:
