@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tables import PROBLEMS, SOLVERS, dictionary, values
 
 from unroll.problems import L1, ElasticNet, GELUShrinkage, GroupL2, Reconstruction, Ridge
-from unroll.solvers import FISTA, Anderson, NotConvergedError, Unrolled, from_dict, solvers
+from unroll.solvers import FISTA, Anderson, Flow, Implicit, NotConvergedError, Unrolled, from_dict, solvers
 from unroll.solvers.anderson import _Mixing
 
 CROSSED = [(problem, solver) for problem in PROBLEMS for solver in SOLVERS]
@@ -151,7 +151,9 @@ def test_refusals():
 
 @given(steps=st.integers(0, 99), restart=st.booleans())
 def test_settings_survive_json(steps, restart):
-    for solver in (Unrolled(steps), FISTA(steps, restart=restart, tol=1e-3)):
+    fista = FISTA(steps, restart=restart, tol=1e-3)
+    flow = Flow(steps + 1, "rk4", step_size=0.5, gradient="direct")
+    for solver in (Unrolled(steps), fista, flow, Anderson(steps, tol=None), Implicit(fista, backward=Anderson(steps))):
         assert from_dict(json.loads(json.dumps(solver.to_dict()))) == solver
 
 
@@ -160,7 +162,7 @@ def test_bad_settings():
         from_dict({"name": "unroled"})
     with pytest.raises(ValueError, match=r"settings .* do not fit Unrolled"):
         from_dict({"name": "unrolled", "stepz": 3})
-    assert set(solvers.names()) == {type(solver).__name__.lower() for solver in SOLVERS.values()}
+    assert set(solvers.names()) == {"unrolled", "fista", "anderson", "flow", "implicit"}
 
 
 def test_the_warning_points_at_the_caller():

@@ -1,7 +1,7 @@
 """The base of all solvers: small frozen settings that run a problem, and the registry of their names."""
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from unroll.contracts import Kind, Problem
@@ -40,7 +40,9 @@ class Solver(ABC):
 
     def to_dict(self) -> dict[str, object]:
         """Return the settings as plain values; :func:`from_dict` makes the solver again."""
-        return {"name": solvers.name_of(type(self)), **asdict(self)}
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {name: value.to_dict() if isinstance(value, Solver) else value for name, value in settings.items()}
+        return {"name": solvers.name_of(type(self)), **plain}
 
 
 def from_dict(settings: dict[str, object]) -> Solver:
@@ -53,7 +55,7 @@ def from_dict(settings: dict[str, object]) -> Solver:
         >>> from_dict({"name": "unrolled", "steps": 3})
         Unrolled(steps=3)
     """
-    options = dict(settings)
+    options = {name: from_dict(value) if isinstance(value, dict) else value for name, value in settings.items()}
     solver = solvers[str(options.pop("name", None))]
     try:
         return solver(**options)

@@ -174,8 +174,11 @@ class Flow(Solver):
     def _check_way_back(self, problem: Problem, value: Tensor) -> None:
         start = problem.start()
         times = torch.tensor([self.until, 0.0], dtype=value.dtype, device=value.device)
+        options = self._options(value)
+        if self.method in ADAPTIVE:  # an explosion takes ever smaller steps: do not follow it to the end
+            options["options"]["max_num_steps"] = 1000 * self.until
         try:
-            back = odeint(Field(problem, adaptive=False), value, times, **self._options(value))[-1]
+            back = odeint(Field(problem, adaptive=False), value, times, **options)[-1]
         except AssertionError:
             back = torch.full_like(start, torch.inf)
         off = (back - start).flatten(1).norm(dim=1) / value.flatten(1).norm(dim=1).clamp_min(1e-30)
