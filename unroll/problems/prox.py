@@ -24,7 +24,8 @@ def soft_threshold(v: Tensor, threshold: Threshold) -> Tensor:
     """
     if isinstance(threshold, Tensor):
         # The same as v - clip(v, -t, t), which needs no sign and no absolute value.
-        return v - torch.clamp(v, -threshold, threshold)
+        clipped = torch.clamp(v, -threshold, threshold)
+        return torch.sub(v, clipped, out=None if clipped.requires_grad else clipped)
     return F.softshrink(v, threshold)
 
 

@@ -84,7 +84,7 @@ class Reconstruction(Problem):
         return torch.zeros_like(self.correlation)
 
     def step(self, state: Tensor, k: int) -> Tensor:
-        return self.penalty.prox(_apply(self._transition, state) + self._drive, self._rate)
+        return self.penalty.prox(_apply(self._transition, state, self._drive), self._rate)
 
     def energy(self, code: Tensor) -> Annotated[Tensor, "B"] | None:
         if self.kind is not Kind.PROXIMAL:
@@ -98,9 +98,21 @@ class Reconstruction(Problem):
         return moved / self.correlation.flatten(1).norm(dim=1).clamp_min(torch.finfo(state.dtype).tiny)
 
 
-def _apply(matrix: Annotated[Tensor, "... M M"], state: Annotated[Tensor, "B ... M D"]) -> Tensor:
-    """Return matrix @ state; a matrix that all samples share is applied to all of them in one product."""
-    return (state.mT @ matrix.mT).mT if matrix.ndim == 2 else matrix @ state
+def _apply(
+    matrix: Annotated[Tensor, "... M M"], state: Annotated[Tensor, "B ... M D"], offset: Tensor | None = None
+) -> Tensor:
+    """Return matrix @ state + offset, in one product where shapes allow.
+
+    A matrix that all samples share is applied to all of them at once; one a sample takes the offset along.
+    """
+    if matrix.ndim == 2:
+        product = (state.mT @ matrix.mT).mT
+    elif offset is not None and matrix.shape[:-2] == state.shape[:-2]:
+        batched = (part.flatten(0, -3) for part in (offset, matrix, state))
+        return torch.baddbmm(*batched).view_as(state)
+    else:
+        product = matrix @ state
+    return product if offset is None else product + offset
 
 
 def _check_shapes(gram: Tensor, correlation: Tensor, initial: Tensor | None) -> None:
