@@ -10,7 +10,7 @@ EXECUTE := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inp
 .PHONY: help study test test-slow lab lint bench notebooks results selection clean
 
 help:
-	@echo "make study      train and compare on the shipped digits, about 8 minutes on two CPU cores: results/quick/"
+	@echo "make study      train and compare on the shipped digits, under 8 minutes on two CPU cores: results/quick/"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones too"
 	@echo "make lab        open JupyterLab in notebooks/"

@@ -43,7 +43,7 @@ from unroll.study import (
 )
 from unroll.study.benchmark import run_benchmark
 from unroll.study.files import write_aside
-from unroll.study.report import BEGIN, END, markdown, refresh, refreshed
+from unroll.study.report import BEGIN, END, differences, markdown, refresh, refreshed
 from unroll.study.settings import Size
 from unroll.study.timing import Shape, cost_table
 
@@ -303,6 +303,18 @@ def test_benchmark_writes_its_table_and_environment(tmp_path):
     assert set(table.layer) == {*unroll.names(), "vars-d, published", "(bare projections)"}
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "attention_cost.csv"), table, rtol=1e-3)
     assert json.loads((tmp_path / "attention_cost.json").read_text())["rounds"] == 1
+
+
+def test_differences_are_paired_by_seed():
+    values = {("softmax", 0): 90.0, ("softmax", 1): 80.0, ("kernel", 0): 91.0, ("kernel", 1): 84.0}
+    rows = [
+        {"attention": who, "seed": seed, "measure": "accuracy", "condition": condition, "level": 0, "value": value}
+        for (who, seed), value in values.items()
+        for condition in ("clean", "gaussian noise", "token occlusion")
+    ]
+    *_, line = differences(Comparison(pd.DataFrame(rows), {}))
+    assert line.startswith("- `kernel`: clean +2.5 (+1.0 to +4.0), gaussian noise +2.5")
+    assert differences(Comparison(pd.DataFrame([row for row in rows if row["seed"] == 0]), {})) == []
 
 
 def test_readme_marks(comparison, tmp_path):

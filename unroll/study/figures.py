@@ -27,7 +27,7 @@ def convergence(table: pd.DataFrame) -> Figure:
             # A log axis has no zero, so the curves begin after one step.
             _lines(right, residual[residual.level > 0], table, every=[0, 1, 2, 4, 9, 19, 39, 79])
             right.set(xscale="log", yscale="log")
-        right.set(xlabel="solver steps", ylabel="residual (relative)", title="The trained layers settle")
+        right.set(xlabel="solver steps", ylabel="residual (relative)", title="Do the trained layers settle?")
         _share_legend(figure, left, right)
     return figure
 

@@ -28,7 +28,30 @@ def markdown(comparison: Comparison) -> str:
             _share(row["distance to fixed point"]),
         ]
         rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*rows, "", describe(comparison)])
+    return "\n".join([*rows, "", describe(comparison), *differences(comparison)])
+
+
+def differences(comparison: Comparison, base: str = "softmax") -> list[str]:
+    """Return what each attention gains or loses against ``base``, paired by seed: a list in Markdown, or nothing.
+
+    Each difference is a mean over seeds, and behind it the lowest and the highest of them: a range, not an interval.
+    """
+    table = comparison.table
+    accuracy = table[table.measure == "accuracy"]
+    by_seed = accuracy.pivot_table(index=["condition", "seed"], columns="attention", values="value")
+    if base not in by_seed or by_seed.index.levels[1].size < 2:
+        return []
+    lines = ["", f"Against {base}, in points of accuracy, paired by seed (mean; lowest to highest seed):", ""]
+    for label in table.attention.unique():
+        if label == base:
+            continue
+        gain = (by_seed[label] - by_seed[base]).groupby("condition", sort=False)
+        told = [
+            f"{condition} {gain.mean()[condition]:+.1f} ({gain.min()[condition]:+.1f} to {gain.max()[condition]:+.1f})"
+            for condition in ("clean", *corruptions)
+        ]
+        lines.append(f"- `{label}`: {', '.join(told)}")
+    return lines
 
 
 def describe(comparison: Comparison) -> str:
