@@ -7,7 +7,7 @@ from unroll.study.maps import settling
 from unroll.study.settings import Entry, Size, build
 from unroll.study.training import Recipe, pick_device, seed_everything, train
 
-DIGIT, PATCH = 3, 17
+DIGIT, PATCH = 3, 24
 
 
 def picture(epochs: int = 12) -> Figure:
