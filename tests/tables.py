@@ -1,4 +1,4 @@
-"""Problems with known answers and solvers, each listed once; tests cross the two."""
+"""What the tests cross: problems with known answers, solvers, attentions, each listed once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unroll import problems, solvers
+from unroll.attention import create
 from unroll.contracts import Problem
 from unroll.problems import L1, ElasticNet, GroupL2, NonNegativeL1, Reconstruction, Ridge, largest_eigenvalue
 from unroll.solvers import FISTA, Anderson, Solver, Unrolled
+from unroll.study import Entry, Recipe, Size, build, load, seed_everything
 
 
 @dataclass(frozen=True)
@@ -90,3 +93,30 @@ SOLVERS: dict[str, Solver] = {
     "anderson": Anderson(400, tol=1e-11),
     "anderson-all-steps": Anderson(60, tol=None, history=3),
 }
+
+# Every attention, and the settings of it that are worth a row.
+VARIANTS = {
+    "softmax": ("softmax", {}),
+    "kernel": ("kernel", {}),
+    "vars-d": ("vars-d", {}),
+    "vars-d-fista": ("vars-d", {"solver": solvers.FISTA(8), "bound": "row-sum"}),
+    "vars-d-published": ("vars-d", {"published": True}),
+    **{f"vars-d-{bound}": ("vars-d", {"bound": bound, "templates": 3}) for bound in problems.BOUNDS},
+}
+
+
+def make(variant, dim=12, heads=3):
+    """Return the attention of one row."""
+    name, options = VARIANTS[variant]
+    return create(name, dim=dim, heads=heads, grid=(3, 3), **options)
+
+
+# A training and a network that take a second.
+SHORT = Recipe(epochs=1, batch=32)
+SMALL = Size(dim=16, depth=1, heads=2)
+
+
+def small_model(name="softmax", seed=0):
+    """Return an untrained network for the small digits, and the generator that its training would use."""
+    generator = seed_everything(seed)
+    return build(Entry(name), load("digits"), SMALL), generator

@@ -4,27 +4,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import VARIANTS, make
 from torch import nn
 from torch.nn import functional as F
 
 from unroll import attention, problems, solvers
-from unroll.attention import Carry, ContractError, IterativeAttention, RandomFeatures, Traits, check_attention, create
-from unroll.attention.registry import attentions
-from unroll.attention.rules import rules
-
-VARIANTS = {
-    "softmax": ("softmax", {}),
-    "kernel": ("kernel", {}),
-    "vars-d": ("vars-d", {}),
-    "vars-d-fista": ("vars-d", {"solver": solvers.FISTA(8), "bound": "row-sum"}),
-    "vars-d-published": ("vars-d", {"published": True}),
-    **{f"vars-d-{bound}": ("vars-d", {"bound": bound, "templates": 3}) for bound in problems.BOUNDS},
-}
-
-
-def make(variant, dim=12, heads=3):
-    name, options = VARIANTS[variant]
-    return create(name, dim=dim, heads=heads, grid=(3, 3), **options)
+from unroll.attention import Carry, RandomFeatures, Traits, check_attention, create
 
 
 def test_every_registered_name_is_in_the_table():
@@ -158,130 +143,6 @@ def test_carry_passes_through_and_a_carrying_layer_reads_and_writes_its_field():
     assert not torch.equal(again, y)
 
 
-def test_inventing_an_attention_takes_thirty_lines():
-    @attention.register("ridge")
-    class RidgeAttention(IterativeAttention):
-        """Reconstruct the values from the tokens' features with a squared penalty."""
-
-        traits = Traits(permutation_equivariant=True, masks=True, exact_gradient=True)
-
-        def __init__(self, dim, heads, *, weight=0.1, solver=solvers.Unrolled(5)):
-            super().__init__(dim, heads, solver=solver)
-            self.features, self.weight = RandomFeatures(heads, self.head_dim, 8), weight
-
-        def bind(self, x, mask=None, start=None):
-            q, v = self.project(x, mask)
-            f = attention.hide_tokens(self.features(q), mask)
-            problem = problems.Reconstruction(f.mT @ f, f.mT @ v, problems.Ridge(self.weight), start)
-            return problem, lambda code: f @ code
-
-    try:
-        assert check_attention("ridge").passed
-    finally:
-        attentions._entries.pop("ridge")
-
-
-class Broken(attention.SoftmaxAttention):
-    """Softmax attention with one fault, put in by ``fault(layer, x, y)``."""
-
-    fault = None
-
-    def attend(self, x, carry=None, mask=None):
-        y, carry = super().attend(x, carry, mask)
-        return type(self).fault(self, x, y), carry
-
-
-def _broken(name, attend):
-    return type(name, (Broken,), {"fault": staticmethod(attend)})(12, 3)
-
-
-class _LeakyMask(attention.SoftmaxAttention):
-    def attend(self, x, carry=None, mask=None):
-        y, carry = super().attend(x, carry, None)
-        return attention.hide_tokens(y, mask), carry
-
-
-class _AnyWidth(attention.SoftmaxAttention):
-    def attend(self, x, carry=None, mask=None):
-        return super().attend(x[..., : self.dim], carry, mask)
-
-
-class _DeadWeight(attention.SoftmaxAttention):
-    def __init__(self, dim, heads):
-        super().__init__(dim, heads)
-        self.unused = nn.Parameter(torch.ones(1))
-
-
-class _OwnForward(attention.SoftmaxAttention):
-    def forward(self, x, mask=None):
-        return 2 * super().forward(x, mask)
-
-
-class _OwnSolve(attention.VarsD):
-    def solve(self, x, mask=None, trace=True):
-        return solvers.Unrolled(2)(self.bind(x, mask)[0], trace=trace)
-
-
-class _HiddenState(attention.SoftmaxAttention):
-    def __init__(self, dim, heads):
-        super().__init__(dim, heads)
-        self.gain = nn.Buffer(torch.ones(1), persistent=False)
-
-    def attend(self, x, carry=None, mask=None):
-        y, carry = super().attend(x, carry, mask)
-        return y * self.gain, carry
-
-
-class _Forgetful(attention.SoftmaxAttention):
-    def attend(self, x, carry=None, mask=None):
-        return super().attend(x, None, mask)[0], None
-
-
-class _Maskless(attention.SoftmaxAttention):
-    traits = Traits(permutation_equivariant=True)
-
-    def check_input(self, x, mask):
-        super().check_input(x, None)
-
-
-BROKEN = {
-    "shapes": lambda: _broken("Shape", lambda layer, x, y: y[:, :1]),
-    "dtype": lambda: _broken("Dtype", lambda layer, x, y: y.double()),
-    "forward is attend": lambda: _OwnForward(12, 3),
-    "solve is forward": lambda: _OwnSolve(12, 3),
-    "determinism": lambda: _broken("Random", lambda layer, x, y: y + torch.rand(1).item()),
-    "batch independence": lambda: _broken("Batch", lambda layer, x, y: y - y.mean(dim=0)),
-    "NaN stays in its sample": lambda: _broken("Leak", lambda layer, x, y: y + 0 * y.sum(dim=0)),
-    "permutation equivariance": lambda: _broken("Order", lambda layer, x, y: y.cumsum(dim=1)),
-    "mask equals the shorter sequence": lambda: _LeakyMask(12, 3),
-    "carry": lambda: _Forgetful(12, 3),
-    "no silent mask": lambda: _Maskless(12, 3),
-    "wrong width is refused": lambda: _AnyWidth(12, 3),
-    "gradient by the input": lambda: _broken("Detached", lambda layer, x, y: y + x.detach() ** 2),
-    "every parameter learns": lambda: _DeadWeight(12, 3),
-    "state dict": lambda: _HiddenState(12, 3),
-}
-
-
-def test_every_rule_has_a_broken_example():
-    assert set(BROKEN) == set(rules.names())
-
-
-@pytest.mark.parametrize("rule", BROKEN)
-def test_rules_can_fail(rule):
-    layer = BROKEN[rule]()
-    assert rule in check_attention(layer, raises=False).failed
-    with pytest.raises(ContractError, match=rf"(?s)FAIL  {rule}.*remedy: "):
-        check_attention(layer)
-
-
-def test_report_reads_well():
-    report = check_attention("softmax")
-    assert report.passed
-    assert repr(report).splitlines()[0] == "softmax: all rules hold"
-    assert "  -   no silent mask" in repr(report)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -374,19 +235,3 @@ def test_only_unrolling_is_compilable():
     assert other.with_solver(solvers.Unrolled(3)).traits.compilable
     assert other.qv is layer.qv
     assert layer.solver == solvers.Unrolled(5)
-
-
-def test_a_layer_without_parameters_can_be_checked():
-    class Mean(attention.Attention):
-        traits = Traits(permutation_equivariant=True, exact_gradient=True)
-
-        def attend(self, x, carry=None, mask=None):
-            x = self.check_input(x, mask)
-            return x.mean(dim=1, keepdim=True).expand_as(x), carry
-
-        def attention_map(self, x, mask=None):
-            return x.new_full((len(x), 1, x.shape[1], x.shape[1]), 1 / x.shape[1])
-
-    assert check_attention(Mean(12, 3)).passed
-    with pytest.raises(ValueError, match=r"Mean takes no mask: its traits declare no masks"):
-        Mean(12, 3)(torch.zeros(1, 4, 12), torch.ones(1, 4).bool())

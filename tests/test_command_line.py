@@ -1,0 +1,113 @@
+"""The command line: readable help, one line for an error, files where they belong."""
+
+import json
+
+import pandas as pd
+import pytest
+from safetensors import safe_open
+from tables import SHORT
+
+from unroll.__main__ import main
+from unroll.registry import Registry
+from unroll.study import (
+    Comparison,
+    Entry,
+    build,
+    corrupt,
+    experiment,
+    load,
+    selection,
+    train,
+)
+from unroll.study.settings import Size
+
+
+@pytest.mark.parametrize("command", [[], ["study"], ["train"], ["select"], ["data"], ["bench"], ["readme"]])
+def test_help_is_readable(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: python -m unroll")
+    assert "None" not in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_changed_presets_do_not_overwrite_results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ["study", "--attentions", "softmax", "--data", "digits", "--epochs", "1"]
+    assert main(command) == 0
+    assert (tmp_path / "runs" / "quick" / "table.csv").is_file()
+    assert not (tmp_path / "results").exists()
+
+
+def test_study_command(tmp_path, capsys):
+    out = tmp_path / "out"
+    command = [
+        "study",
+        "--attentions",
+        "kernel",
+        "--data",
+        "digits",
+        "--epochs",
+        "1",
+        "--seeds",
+        "1",
+        "--out",
+        str(out),
+    ]
+    assert main(command) == 0
+    assert "a demonstration: one seed carries no verdict" in capsys.readouterr().out
+    assert Comparison.read(out).configuration["recipe"]["epochs"] == 1
+
+
+def test_train_command_keeps_weights_that_load(tmp_path, capsys):
+    path = tmp_path / "runs" / "model.safetensors"
+    assert main(["train", "softmax", "--data", "digits", "--epochs", "1", "--out", str(path)]) == 0
+    assert "validation accuracy" in capsys.readouterr().out
+    with safe_open(path, framework="pt") as file:
+        made = json.loads(file.metadata()["configuration"])
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert made["entry"]["attention"] == "softmax"
+    model = build(Entry("softmax"), load(made["data"]), Size(**made["size"]))
+    model.load_state_dict(weights)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["train", "sofmax"], "unroll: unknown attention 'sofmax': did you mean 'softmax'?"),
+        (["select", "vars"], "unroll: unknown selection 'vars': did you mean 'vars-d'?"),
+        (["data", "mnist"], "unroll: unknown data set 'mnist': did you mean 'mnist5k'?"),
+        (["study", "--preset", "slow"], "unroll: unknown preset 'slow'"),
+        (["study", "--epochs", "0"], "unroll: epochs must be a whole number >= 1, got 0"),
+        (["readme", "--results", "nowhere"], "is missing: 'make study' writes results/quick"),
+    ],
+)
+def test_wrong_commands_get_one_line(command, message, capsys):
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_selection_is_judged_on_the_validation_split(tmp_path, monkeypatch):
+    judged = []
+    learnt = []
+    monkeypatch.setattr(experiment, "corrupt", lambda exam, *how: judged.append(len(exam)) or corrupt(exam, *how))
+    taught = lambda model, lessons, *how, **more: learnt.append(len(lessons)) or train(model, lessons, *how, **more)  # noqa: E731
+    monkeypatch.setattr(experiment, "train", taught)
+    tiny = Registry("selection")
+    tiny.register("tiny")({"one": (Entry("softmax"), SHORT), "other": (Entry("kernel"), SHORT)})
+    monkeypatch.setattr(selection, "selections", tiny)
+    table = selection.select("tiny", tmp_path, data="digits")
+    assert table.candidate.tolist() == ["one", "other"]
+    assert set(judged) == {len(load("digits").validation)}
+    assert set(learnt) == {len(load("digits").train)}
+    written = pd.read_csv(tmp_path / "tiny.csv")
+    assert written.clean.tolist() == pytest.approx(table.clean.astype(float).tolist(), rel=1e-3)
+
+
+def test_data_command(capsys):
+    assert main(["data", "digits"]) == 0
+    assert "digits: 1 x 8 x 8 pixels, 10 classes, 1078 train" in capsys.readouterr().out

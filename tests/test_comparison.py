@@ -1,0 +1,153 @@
+"""The comparison: its table, its files, its figures, and the results that are committed."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tables import SHORT, SMALL
+
+import unroll
+from unroll.attention import create
+from unroll.solvers import FISTA
+from unroll.study import (
+    Comparison,
+    Entry,
+    compare,
+    palette,
+    presets,
+)
+from unroll.study.benchmark import run_benchmark
+from unroll.study.files import write_aside
+from unroll.study.report import BEGIN, END, differences, markdown, refresh, refreshed
+from unroll.study.timing import Shape, cost_table
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    entries = ["softmax", "vars-d", Entry("vars-d", {"solver": FISTA(3)}, "vars-d, FISTA")]
+    return compare(entries, data="digits", seeds=2, recipe=SHORT, size=SMALL)
+
+
+def test_comparison_table_is_tidy_and_complete(comparison):
+    table = comparison.table
+    assert list(table.columns) == ["attention", "seed", "measure", "condition", "level", "value"]
+    assert not table.duplicated(["attention", "seed", "measure", "condition", "level"]).any()
+    assert not table.value.isna().any()
+    per_run = table[table.measure == "accuracy"].groupby(["attention", "seed"]).size()
+    assert (per_run == 1 + 2 * 5).all()
+    assert len(per_run) == 6
+    assert set(table[table.measure == "exact zeros"].attention) == {"vars-d", "vars-d, FISTA"}
+    summary = comparison.summary()
+    assert list(summary.index) == ["softmax", "vars-d", "vars-d, FISTA"]
+    assert summary.clean.between(0, 100).all()
+    assert summary.seeds.eq(2).all()
+
+
+def test_summary_intervals_are_students():
+    rows = [
+        {"attention": "a", "seed": seed, "measure": "accuracy", "condition": "clean", "level": 0, "value": value}
+        for seed, value in enumerate([90.0, 92.0, 94.0])
+    ]
+    row = Comparison(pd.DataFrame(rows), {}).summary().loc["a"]
+    assert row.clean == 92
+    assert row["± clean"] == pytest.approx(4.302653 * 2 / 3**0.5, rel=1e-6)
+
+
+def test_comparison_survives_its_files(comparison, tmp_path):
+    comparison.save(tmp_path / "deep" / "folder")
+    folder = tmp_path / "deep" / "folder"
+    names = {"table.csv", "configuration.json", "convergence.png", "sparsity.png", "robustness.png"}
+    assert {path.name for path in folder.iterdir()} == names
+    again = Comparison.read(folder)
+    pd.testing.assert_frame_equal(again.table, comparison.table, rtol=1e-5)
+    assert again.configuration == json.loads(json.dumps(comparison.configuration))
+    assert any("count=8" in line for line in again.configuration["layers"]["vars-d"])
+    assert again.configuration["entries"][2]["options"] == {"solver": FISTA(3).to_dict()}
+    with pytest.raises(FileNotFoundError, match=r"table.csv is missing: 'make study' writes results/quick"):
+        Comparison.read(tmp_path)
+
+
+def test_figures_have_labels_units_and_a_legend(comparison):
+    figures = comparison.plot()
+    assert set(figures) == {"convergence", "sparsity", "robustness"}
+    for figure in figures.values():
+        assert all(axis.get_xlabel() and axis.get_ylabel() and axis.get_title() for axis in figure.axes)
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["softmax", "vars-d", "vars-d, FISTA"]
+
+
+def test_colours_belong_to_attentions():
+    assert palette(["vars-d", "mine"])["vars-d"] == palette(["softmax", "vars-d"])["vars-d"]
+    assert len(set(palette([*unroll.names(), "mine", "yours"]).values())) == len(unroll.names()) + 2
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+
+    def fails(aside):
+        aside.write_text("half of")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        write_aside(path, fails)
+    assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
+    assert path.read_text() == "old"
+
+
+def test_cost_table_reports_ratios():
+    shape = Shape(1, 9, 8, 2)
+    table = cost_table(lambda s: {"softmax": create("softmax", dim=s.dim, heads=s.heads)}, shapes=[shape], rounds=2)
+    assert table["ratio to softmax"][table.layer == "softmax"].eq(1).all()
+    assert set(table.layer) == {"softmax", "(bare projections)"}
+    with pytest.raises(ValueError, match=r"layers must hold 'softmax', the yardstick"):
+        cost_table(lambda s: {"kernel": create("kernel", dim=8, heads=2)}, shapes=[shape])
+
+
+def test_benchmark_writes_its_table_and_environment(tmp_path):
+    table = run_benchmark(tmp_path, rounds=1, shapes=[Shape(1, 16, 8, 2)])
+    assert set(table.layer) == {*unroll.names(), "vars-d, published", "(bare projections)"}
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "attention_cost.csv"), table, rtol=1e-3)
+    assert json.loads((tmp_path / "attention_cost.json").read_text())["rounds"] == 1
+
+
+def test_differences_are_paired_by_seed():
+    values = {("softmax", 0): 90.0, ("softmax", 1): 80.0, ("kernel", 0): 91.0, ("kernel", 1): 84.0}
+    rows = [
+        {"attention": who, "seed": seed, "measure": "accuracy", "condition": condition, "level": 0, "value": value}
+        for (who, seed), value in values.items()
+        for condition in ("clean", "gaussian noise", "token occlusion")
+    ]
+    *_, line = differences(Comparison(pd.DataFrame(rows), {}))
+    assert line.startswith("- `kernel`: clean +2.5 (+1.0 to +4.0), gaussian noise +2.5")
+    assert differences(Comparison(pd.DataFrame([row for row in rows if row["seed"] == 0]), {})) == []
+
+
+def test_readme_marks(comparison, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    refresh(readme, comparison)
+    text = readme.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert markdown(comparison) in text
+    assert "old" not in text
+    with pytest.raises(ValueError, match=r"README must hold the marks"):
+        refreshed("no marks", comparison)
+
+
+def test_the_readme_shows_the_committed_results():
+    text = (ROOT / "README.md").read_text()
+    assert refreshed(text, Comparison.read(ROOT / "results" / "foundation")) == text
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_committed_results_are_those_of_their_preset(name):
+    made = Comparison.read(ROOT / "results" / name)
+    wanted = json.loads(json.dumps(presets[name].to_dict()))
+    assert {key: made.configuration[key] for key in wanted} == wanted
+    assert list(made.summary().index) == [entry.label for entry in presets[name].entries]
+    assert set(made.table.seed) == set(presets[name].seeds)
+    assert made.plot()
