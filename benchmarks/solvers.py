@@ -37,6 +37,8 @@ SOLVERS: dict[str, Solver] = {
     "Anderson": Anderson(1000, tol=None),
     "flow, Euler": Flow(3000, "euler", tol=None),
     "flow, dopri5": Flow(300, tol=None, rtol=1e-5),
+    "LCA, Anderson": Anderson(300, tol=None),
+    "LCA, flow, dopri5": Flow(300, tol=None, rtol=1e-5),
 }
 
 
@@ -94,8 +96,8 @@ def convergence() -> pd.DataFrame:
         problem = in_double(make())
         first = problem.energy(problem.start())
         best = problem.energy(FISTA(20_000, tol=1e-11)(problem).value)
-        for label, solver in {**SOLVERS, "flow of LCA, dopri5": SOLVERS["flow, dopri5"]}.items():
-            posed = LCA(problem) if "LCA" in label else problem
+        for label, solver in SOLVERS.items():
+            posed = LCA(problem) if label.startswith("LCA") else problem
             trace = solver(posed, trace=True).trace
             gap = ((trace.energy - best) / (first - best)).amax(dim=1)
             row = {"problem": name, "solver": label}
