@@ -120,6 +120,12 @@ def test_an_attention_layer_takes_any_solver():
         torch.testing.assert_close(layer.with_solver(solver)(x), expected, atol=1e-7, rtol=0)
 
 
+def test_the_published_layer_refuses_implicit_gradients():
+    layer = create("vars-d", dim=12, heads=3, published=True).with_solver(Implicit())
+    with pytest.raises(ValueError, match=r"Implicit needs a fixed point, and the published vars-d need not have one"):
+        layer(torch.randn(2, 9, 12))
+
+
 def test_refusals():
     p = lasso()
     with pytest.raises(ValueError, match=r"solver must be a Solver such as Anderson\(\), got 5"):

@@ -14,7 +14,7 @@ from unroll.attention.registry import register
 from unroll.attention.released import ReleasedDictionary
 from unroll.contracts import Kind
 from unroll.problems import BOUNDS, L1, Reconstruction
-from unroll.solvers import Solver, Unrolled
+from unroll.solvers import Implicit, Solver, Unrolled
 
 
 @register("vars-d")
@@ -91,6 +91,8 @@ class VarsD(IterativeAttention):
     def bind(
         self, x: Tensor, mask: Tensor | None = None, start: Tensor | None = None
     ) -> tuple[Reconstruction, Readout]:
+        if self.released is not None and isinstance(self.solver, Implicit):
+            raise ValueError("Implicit needs a fixed point, and the published vars-d need not have one: use Unrolled")
         q, v = self.project(x, mask)
         f = F.normalize(hide_tokens(self.features(q), mask), dim=-2, eps=1e-12)
         gram, correlation = f.mT @ f, f.mT @ v
