@@ -2,7 +2,8 @@
 
     make bench        (or: python benchmarks/solvers.py)
 
-writes solvers.csv and coordinate_descent.csv beside this file. Timings are of one machine: compare rows, not machines.
+writes solvers.csv, coordinate_descent.csv, implicit_gradients.csv and solvers.json beside this file. Timings are of
+one machine: compare rows, not machines.
 """
 
 import json
@@ -20,7 +21,7 @@ from tqdm.auto import tqdm
 
 from unroll import FISTA, L1, Reconstruction, Solver, Unrolled, create
 from unroll.problems import LCA, duality_gap, largest_eigenvalue
-from unroll.solvers import Anderson, Flow
+from unroll.solvers import Anderson, Flow, Implicit
 from unroll.study import patches, photograph
 from unroll.study.compare import describe_environment
 from unroll.study.files import write_aside
@@ -117,7 +118,9 @@ def against_coordinate_descent(target: float = 1e-5) -> pd.DataFrame:
     Both work in float64 on the same Gram matrix, each with the loosest of a ladder of settings that gets there.
     """
     f, v = (part.double() for part in natural_patches())
-    problem = in_double(patch_problem())
+    # The products are formed in float64 too: a Gram matrix rounded to float32 is another problem, 2e-4 away.
+    gram = f.T @ f
+    problem = Reconstruction(gram, (f.T @ v)[None], L1(LAMBDA), lipschitz=largest_eigenvalue(gram)[None])
 
     def judge(codes: Callable[[float], Tensor], ladder: Sequence[float]) -> dict[str, float]:
         for setting in ladder:
@@ -131,18 +134,54 @@ def against_coordinate_descent(target: float = 1e-5) -> pd.DataFrame:
 
     def coordinate_descent(tol: float) -> Tensor:
         # scikit-learn divides the squared error by the number of rows.
-        lasso = Lasso(
-            alpha=LAMBDA / len(f), fit_intercept=False, precompute=(f.T @ f).numpy(), tol=tol, max_iter=10_000
-        )
+        lasso = Lasso(alpha=LAMBDA / len(f), fit_intercept=False, precompute=gram.numpy(), tol=tol, max_iter=100_000)
         return torch.from_numpy(lasso.fit(f.numpy(), v.numpy()).coef_.T)[None]
 
-    ladder = [100, 200, 300, 400, 600, 800, 1200, 1600, 2400, 3200]
+    ladder = [400, 800, 1600, 3200, 4800]
     rows = {
-        "scikit-learn, coordinate descent": judge(coordinate_descent, [1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9]),
+        "scikit-learn, coordinate descent": judge(coordinate_descent, [1e-4, 1e-5, 1e-6, 1e-7, 3e-8, 1e-8, 1e-9]),
         "FISTA, restart": judge(lambda steps: FISTA(steps)(problem).value, ladder),
         "Anderson": judge(lambda steps: Anderson(steps, tol=None)(problem).value, ladder),
     }
     return pd.DataFrame(rows).T.rename_axis("solver").reset_index()
+
+
+def implicit_gradients() -> pd.DataFrame:
+    """Return what a tolerance buys: the error of the implicit gradient, calls of step forwards and backwards, bytes.
+
+    The published features' problem in float64, a tolerance for the code and the same for the backward system; the error
+    is relative, by the correlations, against a gradient at 1e-11.
+    """
+    posed = in_double(PROBLEMS["vars-d, published features"]())
+
+    def gradient(solver: Solver, tol: float) -> tuple[Tensor, dict[str, object]]:
+        correlation = posed.correlation.clone().requires_grad_()
+        problem = Reconstruction(posed.gram, correlation, posed.penalty, lipschitz=posed.lipschitz)
+        kept: dict[int, int] = {}
+
+        def pack(tensor: Tensor) -> Tensor:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        began = time.perf_counter()
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            solution = Implicit(solver, Anderson(2000, tol=tol, history=20))(problem, trace=True)
+            (slope,) = torch.autograd.grad(solution.value.square().sum() / 2, correlation)
+        row = {
+            "tolerance": tol,
+            "nfe forwards": int(solution.trace.nfe[-1]),
+            "nfe backwards": int(solution.backward.solution.trace.nfe[-1]),
+            "seconds": time.perf_counter() - began,
+            "kilobytes kept": sum(kept.values()) / 1e3,
+        }
+        return slope, row
+
+    exact, _ = gradient(FISTA(20_000, tol=1e-11), 1e-11)
+    rows = []
+    for tol in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8):
+        slope, row = gradient(FISTA(20_000, tol=tol), tol)
+        rows.append({**row, "relative error of the gradient": ((slope - exact).norm() / exact.norm()).item()})
+    return pd.DataFrame(rows)
 
 
 @torch.no_grad()
@@ -157,7 +196,11 @@ def cost_of_a_step(rounds: int = 99) -> float:
 
 
 def main() -> None:
-    tables = {"solvers.csv": convergence(), "coordinate_descent.csv": against_coordinate_descent()}
+    tables = {
+        "solvers.csv": convergence(),
+        "coordinate_descent.csv": against_coordinate_descent(),
+        "implicit_gradients.csv": implicit_gradients(),
+    }
     for name, table in tables.items():
         write_aside(FOLDER / name, lambda path, table=table: table.to_csv(path, index=False, float_format="%.4g"))
         print(table.to_string(index=False, float_format="{:.3g}".format))  # noqa: T201

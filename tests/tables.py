@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from unroll import problems, solvers
-from unroll.attention import create
+from unroll.attention import attentions, create
 from unroll.contracts import Problem
 from unroll.problems import L1, ElasticNet, GroupL2, NonNegativeL1, Reconstruction, Ridge, largest_eigenvalue
-from unroll.solvers import FISTA, Anderson, Solver, Unrolled
+from unroll.solvers import FISTA, Anderson, Flow, Solver, Unrolled
 from unroll.study import Entry, Recipe, Size, build, load, seed_everything
 
 
@@ -101,6 +101,24 @@ VARIANTS = {
     "vars-d": ("vars-d", {}),
     "vars-d-fista": ("vars-d", {"solver": solvers.FISTA(8), "bound": "row-sum"}),
     "vars-d-published": ("vars-d", {"published": True}),
+    "vars-d-slots": ("vars-d", {"normalisation": "slots", "penalty": "group-l2", "weight": 0.1}),
+    "vars-d-relative": ("vars-d", {"relative": True, "weight": 0.1, "learned_weight": True, "origin": "correlation"}),
+    "vars-d-warm": ("vars-d", {"warm_start": True, "projection_seed": 3}),
+    "vars-d-potential": (
+        "vars-d",
+        {
+            "coordinates": "potential",
+            "weight": 0.2,
+            "solver": Flow(20, "euler", step_size=0.1, gradient="direct", tol=None),
+        },
+    ),
+    "vars-sd": ("vars-sd", {"weight": 0.2}),
+    "vars-sd-published": ("vars-sd", {"published": True}),
+    "vars-s": ("vars-s", {}),
+    "vars-s-fista": ("vars-s", {"solver": FISTA(8), "filters": 2}),
+    "vars-s-published": ("vars-s", {"published": True, "weight": 0.1}),
+    "hopfield": ("hopfield", {}),
+    "hopfield-settled": ("hopfield", {"solver": Unrolled(20), "beta": 2.0}),
     **{f"vars-d-{bound}": ("vars-d", {"bound": bound, "templates": 3}) for bound in problems.BOUNDS},
 }
 
@@ -109,6 +127,10 @@ def make(variant, dim=12, heads=3):
     """Return the attention of one row."""
     name, options = VARIANTS[variant]
     return create(name, dim=dim, heads=heads, grid=(3, 3), **options)
+
+
+# Those that take any number of tokens, and masks; the others are bound to a grid.
+FREE = [variant for variant, (name, _) in VARIANTS.items() if not attentions[name].traits.needs_grid]
 
 
 # A training and a network that take a second.

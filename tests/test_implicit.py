@@ -122,7 +122,9 @@ def test_an_attention_layer_takes_any_solver():
 
 def test_the_published_layer_refuses_implicit_gradients():
     layer = create("vars-d", dim=12, heads=3, published=True).with_solver(Implicit())
-    with pytest.raises(ValueError, match=r"Implicit needs a fixed point, and the published vars-d need not have one"):
+    with pytest.raises(
+        ValueError, match=r"Implicit needs a fixed point, and VarsD with the penalty 'gelu' or learned factors"
+    ):
         layer(torch.randn(2, 9, 12))
 
 

@@ -19,6 +19,7 @@ from unroll.study.front_page import picture
 from unroll.study.report import markdown, refresh
 from unroll.study.selection import select, selections
 from unroll.study.settings import Entry, build
+from unroll.study.store import Store
 from unroll.study.training import accuracy, pick_device, seed_everything, train
 
 
@@ -46,7 +47,10 @@ def study(options: argparse.Namespace) -> None:
         settings = replace(settings, recipe=replace(settings.recipe, epochs=options.epochs))
     # results/ holds what a preset makes, unchanged; everything else goes to runs/.
     folder = options.out or Path("results" if settings == preset else "runs") / options.preset
-    comparison = run_study(settings)
+    comparison = run_study(settings, Store(options.store), options.part)
+    if comparison is None:
+        _say("This part is done; the comparison is written once the other parts are.")
+        return
     comparison.save(folder)
     _say(markdown(comparison))
     _say(f"\nWritten to {folder}: " + ", ".join(sorted(path.name for path in folder.iterdir())))
@@ -102,6 +106,13 @@ def _description(data: Dataset) -> str:
     return f"{data.name}: {channels} x {height} x {width} pixels, {data.classes} classes, {sizes}; checksum verified"
 
 
+def _part(text: str) -> tuple[int, int]:
+    k, _, n = text.partition("/")
+    if not (k.isdigit() and n.isdigit() and 1 <= int(k) <= int(n)):
+        raise argparse.ArgumentTypeError(f"must be K/N with 1 <= K <= N, such as 1/2, got {text!r}")
+    return int(k) - 1, int(n)
+
+
 def _say(text: str) -> None:
     print(text)  # noqa: T201
 
@@ -129,6 +140,16 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("--epochs", type=int, help="passes over the data instead of the preset's")
     each.add_argument(
         "--out", type=Path, help="folder to write; results/PRESET, or runs/PRESET when a setting is changed"
+    )
+
+    each.add_argument(
+        "--store",
+        type=Path,
+        default=Path("runs/store"),
+        help="folder of finished runs, which are never repeated (%(default)s)",
+    )
+    each.add_argument(
+        "--part", type=_part, default=(0, 1), help="K/N makes every N-th run only: start N processes that share a store"
     )
 
     each = add("train", train_one)

@@ -3,16 +3,20 @@
 from unroll.attention.base import Attention, Carry, Traits, hide_tokens
 from unroll.attention.check import ContractError, Report, Verdict, check_attention
 from unroll.attention.features import RandomFeatures
+from unroll.attention.hopfield import HopfieldAttention
 from unroll.attention.iterative import IterativeAttention, Readout
 from unroll.attention.kernel import KernelAttention
 from unroll.attention.registry import attentions, create, names, register
 from unroll.attention.softmax import SoftmaxAttention
 from unroll.attention.vars_d import VarsD
+from unroll.attention.vars_s import VarsS
+from unroll.attention.vars_sd import VarsSD
 
 __all__ = [
     "Attention",
     "Carry",
     "ContractError",
+    "HopfieldAttention",
     "IterativeAttention",
     "KernelAttention",
     "RandomFeatures",
@@ -21,6 +25,8 @@ __all__ = [
     "SoftmaxAttention",
     "Traits",
     "VarsD",
+    "VarsS",
+    "VarsSD",
     "Verdict",
     "attentions",
     "check_attention",

@@ -26,6 +26,7 @@ class RandomFeatures(nn.Module):
         head_dim: width D of a head.
         count: number of features M.
         temperature: T > 0, dimensionless (cosines are).
+        seed: of the projection; PyTorch's global generator when None.
 
     Shapes: [B, H, N, D] to [B, H, N, M].
 
@@ -41,11 +42,14 @@ class RandomFeatures(nn.Module):
 
     projection: Annotated[Tensor, "H D M"]
 
-    def __init__(self, heads: int, head_dim: int, count: int, *, temperature: float = 1.0) -> None:
+    def __init__(
+        self, heads: int, head_dim: int, count: int, *, temperature: float = 1.0, seed: int | None = None
+    ) -> None:
         super().__init__()
         self.count = validate.count("count (features)", count)
         self.temperature = validate.positive("temperature", temperature)
-        self.register_buffer("projection", torch.randn(heads, head_dim, count))
+        generator = None if seed is None else torch.Generator().manual_seed(validate.count("seed", seed, low=0))
+        self.register_buffer("projection", torch.randn(heads, head_dim, count, generator=generator))
 
     def forward(self, u: Annotated[Tensor, "B H N D"]) -> Annotated[Tensor, "B H N M"]:
         unit = F.normalize(u, dim=-1, eps=1e-12)

@@ -2,7 +2,7 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Self
 
@@ -27,12 +27,15 @@ class IterativeAttention(Attention):
         heads: number of heads H.
         solver: how the problem is solved.
         grid: (height, width) of the tokens, for layers that need one.
+        projections: 2 for queries (which are the keys too) and values; 1 for values alone; 3 for keys of their own.
     """
 
-    def __init__(self, dim: int, heads: int, *, solver: Solver, grid: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, dim: int, heads: int, *, solver: Solver, grid: tuple[int, int] | None = None, projections: int = 2
+    ) -> None:
         super().__init__(dim, heads, grid=grid)
         self._use(solver)
-        self.qv = nn.Linear(dim, 2 * dim)
+        self.qv = nn.Linear(dim, projections * dim)
         self.output = nn.Linear(dim, dim)
 
     @abstractmethod
@@ -44,15 +47,15 @@ class IterativeAttention(Attention):
     ) -> tuple[Problem, Readout]:
         """Return the problem that these tokens pose, set out from ``start``, and the readout of its code."""
 
-    def project(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return queries (which are the keys too) and values, [B, H, N, D] each; masked values are zero.
+    def project(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the projections of the tokens, [B, H, N, D] each; the values come last, and masked ones are zero.
 
         Raises:
             ValueError: when x or the mask does not fit the layer.
         """
         x = self.check_input(x, mask)
-        q, v = (self.split_heads(part) for part in self.qv(x).chunk(2, dim=-1))
-        return q, hide_tokens(v, mask)
+        *others, v = (self.split_heads(part) for part in self.qv(x).split(self.dim, dim=-1))
+        return *others, hide_tokens(v, mask)
 
     def attend(self, x: Tensor, carry: Carry | None = None, mask: Tensor | None = None) -> tuple[Tensor, Carry | None]:
         start = carry.code if carry is not None and self.traits.carries else None
@@ -70,6 +73,17 @@ class IterativeAttention(Attention):
         """
         problem, _ = self.bind(x, mask)
         return self.solver(problem, trace=trace)
+
+    def attention_course(
+        self, x: Annotated[Tensor, "B N C"], steps: Sequence[int], mask: Annotated[Tensor, "B N"] | None = None
+    ) -> Annotated[Tensor, "S B H N N"]:
+        """Return the attention map as it stands after each number of solver steps (of a flow: units of time).
+
+        Raises:
+            ValueError: when a number of steps is one that the solver refuses.
+        """
+        stopped = (self.with_solver(self.solver.stopped(count)) for count in steps)
+        return torch.stack([layer.attention_map(x, mask).detach() for layer in stopped])
 
     def with_solver(self, solver: Solver) -> Self:
         """Return a layer that shares all weights with this one and solves its problem another way.
@@ -94,18 +108,23 @@ class IterativeAttention(Attention):
 
         .. math:: A_{ij} = \frac1D \sum_d \frac{\partial\, o_{id}}{\partial\, v_{jd}}
 
-        The templates are held fixed; heads are read before the output projection. It is exact for problems in Gram
-        form, ``correlation = F'V`` with ``readout(z) = F z``: the derivative by the correlation, from one
-        back-propagation an output token, is read out as a code is. It needs no graph of the caller's.
+        The templates and the penalty's weight are held fixed; heads are read before the output projection. It is exact
+        for problems in Gram form, ``correlation = F'V`` with ``readout(z) = F z``: the derivative by the correlation,
+        from one back-propagation an output token (one an entry, where the penalty ties columns together), is read out
+        as a code is. It needs no graph of the caller's.
         """
         with torch.enable_grad():
             problem, readout = self.bind(x.detach(), mask)
+            problem = problem.leaves()
             correlation = problem.correlation.detach().requires_grad_()
-            problem = replace(problem.leaves(), correlation=correlation)
+            problem = problem.with_correlation(correlation)
             outputs = readout(problem.decode(self.solver(problem).value))
-            rows = [
-                torch.autograd.grad(outputs[:, :, i].sum(), correlation, retain_graph=True)[0].mean(-1, keepdim=True)
-                for i in range(outputs.shape[2])
-            ]
+            groups = [slice(None)] if problem.separable else [slice(d, d + 1) for d in range(self.head_dim)]
+
+            def slopes(i: int, group: slice) -> Tensor:
+                (slope,) = torch.autograd.grad(outputs[:, :, i, group].sum(), correlation, retain_graph=True)
+                return slope[..., group].sum(-1, keepdim=True) / self.head_dim
+
+            rows = [sum(slopes(i, group) for group in groups) for i in range(outputs.shape[2])]
         with torch.no_grad():
             return readout(torch.cat(rows, dim=-1)).mT

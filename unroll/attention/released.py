@@ -1,48 +1,33 @@
-"""The arithmetic of the released VARS code around a dictionary, for parity and for study."""
+"""What the VARS release learns beside its projections: factors on the problem."""
 
 from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from unroll.problems import GELUShrinkage, Reconstruction, row_sum
 
+class LearnedFactors(nn.Module):
+    r"""Put learned factors on the Gram matrix, on lambda and on the step size.
 
-class ReleasedDictionary(nn.Module):
-    r"""State the problem as bfshi/VARS does: learned factors on the Gram matrix, the penalty and the step.
+    .. math:: \tilde G = K G K, \qquad \tilde\lambda = \lambda \ell, \qquad \tilde L = L / s
 
-    .. math::
-        \tilde G = K G K, \quad \tilde\lambda = \lambda \ell, \quad \tilde L = (1 + \max_i \sum_j |G_{ij}|) / s,
-        \quad A_0 = S_{\tilde\lambda}(c)
-
-    with the GELU shrinkage S. K multiplies from both sides without a transpose, so there is no energy to descend, and
-    L is bounded on G rather than on K G K: only plain unrolling accepts it. L is held constant in differentiation, so
-    the gradient is not exactly that of the output.
+    K multiplies from both sides without a transpose, so there is no energy to descend, and L bounds G rather than
+    K G K, so steps need not lead to a fixed point: solvers that need either refuse.
 
     Args:
         atoms: templates M a head; K is shared by the heads.
-        weight: lambda.
+
+    Source: bfshi/VARS, ``vars_block.py`` (``learned_k``, ``learned_lam``, ``learned_L``).
     """
 
-    def __init__(self, atoms: int, weight: float) -> None:
+    def __init__(self, atoms: int) -> None:
         super().__init__()
-        self.weight = weight
-        self.learned_gram = nn.Parameter(torch.eye(atoms))
-        self.learned_lambda = nn.Parameter(torch.ones(1))
-        self.learned_step = nn.Parameter(torch.ones(1))
+        self.gram = nn.Parameter(torch.eye(atoms))
+        self.weight = nn.Parameter(torch.ones(1))
+        self.step = nn.Parameter(torch.ones(1))
 
     def forward(
-        self,
-        gram: Annotated[Tensor, "B H M M"],
-        correlation: Annotated[Tensor, "B H M D"],
-        start: Annotated[Tensor, "B H M D"] | None = None,
-    ) -> Reconstruction:
-        return Reconstruction(
-            gram=self.learned_gram @ gram @ self.learned_gram,
-            correlation=correlation,
-            penalty=GELUShrinkage(self.weight * self.learned_lambda),
-            initial=start,
-            lipschitz=(1 + row_sum(gram).detach()) / self.learned_step,
-            origin="correlation",
-            symmetric=False,
-        )
+        self, gram: Annotated[Tensor, "B H M M"], weight: float | Tensor, lipschitz: Annotated[Tensor, "B H"]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the effective G, lambda and L."""
+        return self.gram @ gram @ self.gram, self.weight * weight, lipschitz / self.step

@@ -1,9 +1,10 @@
 """VARS with a dynamic dictionary: tokens reconstruct their values sparsely from templates made of themselves."""
 
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unroll import validate
@@ -11,10 +12,10 @@ from unroll.attention.base import Traits, hide_tokens
 from unroll.attention.features import RandomFeatures
 from unroll.attention.iterative import IterativeAttention, Readout
 from unroll.attention.registry import register
-from unroll.attention.released import ReleasedDictionary
+from unroll.attention.released import LearnedFactors
 from unroll.contracts import Kind
-from unroll.problems import BOUNDS, L1, Reconstruction
-from unroll.solvers import Implicit, Solver, Unrolled
+from unroll.problems import BOUNDS, LCA, Reconstruction, penalties
+from unroll.solvers import Flow, Implicit, Solver, Unrolled
 
 
 @register("vars-d")
@@ -37,11 +38,21 @@ class VarsD(IterativeAttention):
         temperature: T > 0 of the features' kernel exp(cosine / T); 1/3 when None (1 as published).
         weight: lambda >= 0, in units of the values; 1 when None (0.3 as published). Correlations grow with the number
             of tokens: on a handful of them a smaller lambda keeps an untrained layer from silence (a code of zeros).
-        solver: how the problem is solved; five unrolled steps as published.
-        bound: the step bound L, by its name in ``problems.BOUNDS``; "schatten" when None. Published is always one
-            more than the row sum.
-        published: the released arithmetic (see :class:`ReleasedDictionary`): GELU shrinkage, learned factors, a start
-            at the shrunk correlation, T = 1.
+        relative: measure lambda in units of the largest correlation of each head and sample, the smallest lambda that
+            silences it: then 0 <= lambda < 1, and the layer doubles its output when its values are doubled.
+        learned_weight: learn lambda, one a head, from ``weight`` on; it stays above zero.
+        penalty: the name of the penalty on the code in ``problems.penalties``: "l1" when None ("gelu" as published).
+        normalisation: "columns" as published; "slots" lets the templates of a token compete first (they sum to 1).
+        origin: where the solver sets out: "zero" when None, or "correlation", from prox(F'V) (as published).
+        bound: the step bound L, by its name in ``problems.BOUNDS``; "schatten" when None ("released" as published).
+        learned_gram: learn factors on the problem (see :class:`LearnedFactors`); off when None (on as published).
+        warm_start: set out from the code of the layer before; needs ``projection_seed``.
+        projection_seed: draw the random projection from this seed, so that layers with the same one share their
+            templates' directions.
+        coordinates: "code", or "potential" for the locally competitive algorithm, whose flow settles in the same code.
+        solver: how the problem is solved; when None five unrolled steps as published, or a flow for potentials.
+        grid: ignored here; ``vars-sd`` needs it.
+        published: the released arithmetic: what "as published" says above, for all that is None.
 
     Shapes: [B, N, C] to [B, N, C]; cost grows linearly with N.
 
@@ -66,43 +77,101 @@ class VarsD(IterativeAttention):
         templates: int | None = None,
         temperature: float | None = None,
         weight: float | None = None,
+        relative: bool = False,
+        learned_weight: bool = False,
+        penalty: str | None = None,
+        normalisation: Literal["columns", "slots"] = "columns",
+        origin: Literal["zero", "correlation"] | None = None,
+        bound: str | None = None,
+        learned_gram: bool | None = None,
+        warm_start: bool = False,
+        projection_seed: int | None = None,
+        coordinates: Literal["code", "potential"] = "code",
         solver: Solver | None = None,
-        bound: Literal["schatten", "power-iteration", "row-sum", "largest-eigenvalue"] | None = None,
+        grid: tuple[int, int] | None = None,
         published: bool = False,
     ) -> None:
-        super().__init__(dim, heads, solver=Unrolled(5) if solver is None else solver)
-        if published and bound is not None:
-            raise ValueError(f"bound must be None with published=True (one more than the row sum), got {bound!r}")
-        if templates is None:
-            templates = 2 * self.head_dim if published else self.head_dim
-        if temperature is None:
-            temperature = 1.0 if published else 1 / 3
-        if weight is None:
-            weight = 0.3 if published else 1.0
-        validate.count("templates", templates)
-        self.weight = validate.at_least("weight (lambda)", weight, 0)
-        self.bound = validate.choice("bound", "schatten" if bound is None else bound, BOUNDS)
-        self.features = RandomFeatures(heads, self.head_dim, templates, temperature=temperature)
-        self.released = ReleasedDictionary(templates, weight) if published else None
-        if published:
-            self.solver.check_kind(Kind.GENERAL, "the published vars-d")
-            self.traits = replace(self.traits, exact_gradient=False)  # the release holds L constant
+        flows = validate.choice("coordinates", coordinates, ("code", "potential")) == "potential"
+        if solver is None:
+            solver = Flow() if flows else Unrolled(5)
+        super().__init__(dim, heads, solver=solver, grid=grid)
+        self.coordinates = coordinates
+
+        def pick(value: object, ours: object, theirs: object) -> object:
+            return value if value is not None else theirs if published else ours
+
+        weight = validate.at_least("weight (lambda)", pick(weight, 1.0, 0.3), 0)
+        if relative and not weight < 1:
+            raise ValueError(f"weight (lambda) must be below 1 with relative=True: 1 silences a head, got {weight}")
+        self.weight, self.relative = weight, relative
+        self.penalty = pick(penalty, "l1", "gelu")
+        self.normalisation = validate.choice("normalisation", normalisation, ("columns", "slots"))
+        self.origin = validate.choice("origin", pick(origin, "zero", "correlation"), ("zero", "correlation"))
+        self.bound = validate.choice("bound", pick(bound, "schatten", "released"), BOUNDS)
+        count = validate.count("templates", pick(templates, self.head_dim, 2 * self.head_dim))
+        self.features = RandomFeatures(
+            heads, self.head_dim, count, temperature=pick(temperature, 1 / 3, 1.0), seed=projection_seed
+        )
+        self.scale = nn.Parameter(torch.zeros(heads, 1, 1)) if learned_weight else None
+        self.static = self.make_static()
+        atoms = count + (0 if self.static is None else self.static.shape[-1])
+        self.factors = LearnedFactors(atoms) if pick(learned_gram, False, True) else None
+        if warm_start and projection_seed is None:
+            raise ValueError("warm_start needs projection_seed, so that the layers' templates have common directions")
+        # The release holds L constant, so the gradient is not that of its output.
+        exact = self.bound != "released" or isinstance(self.solver, Implicit)
+        self.traits = replace(self.traits, carries=warm_start, exact_gradient=exact)
+        self.settles = penalties[self.penalty].proximal and self.factors is None
+        proximal = self.settles and coordinates == "code"
+        self.solver.check_kind(Kind.PROXIMAL if proximal else Kind.GENERAL, f"{type(self).__name__} as it is set")
+
+    def make_static(self) -> nn.Parameter | None:
+        """Return the learned templates that stand beside the dynamic ones, [1, H, N, M]; here there are none."""
+        return None
+
+    def dictionary(self, q: Annotated[Tensor, "B H N D"], mask: Tensor | None = None) -> Annotated[Tensor, "B H N M"]:
+        """Return the templates F: columns of unit norm over the tokens."""
+        f = self.features(q)
+        if self.normalisation == "slots":
+            f = f / f.sum(dim=-1, keepdim=True)
+        if self.static is not None:
+            f = torch.cat([f, self.static.expand(len(q), -1, -1, -1)], dim=-1)
+        return F.normalize(hide_tokens(f, mask), dim=-2, eps=1e-12)
 
     def bind(
         self, x: Tensor, mask: Tensor | None = None, start: Tensor | None = None
-    ) -> tuple[Reconstruction, Readout]:
-        if self.released is not None and isinstance(self.solver, Implicit):
-            raise ValueError("Implicit needs a fixed point, and the published vars-d need not have one: use Unrolled")
+    ) -> tuple[Reconstruction | LCA, Readout]:
+        if not self.settles and isinstance(self.solver, Implicit):
+            raise ValueError(
+                f"Implicit needs a fixed point, and {type(self).__name__} with the penalty {self.penalty!r} or learned "
+                "factors need not have one: use Unrolled"
+            )
         q, v = self.project(x, mask)
-        f = F.normalize(hide_tokens(self.features(q), mask), dim=-2, eps=1e-12)
+        f = self.dictionary(q, mask)
         gram, correlation = f.mT @ f, f.mT @ v
-        if self.released is not None:
-            problem = self.released(gram, correlation, start)
-        else:
-            lipschitz = BOUNDS[self.bound](gram)
-            problem = Reconstruction(gram, correlation, L1(self.weight), initial=start, lipschitz=lipschitz)
-        return problem, lambda code: f @ code
+        weight, lipschitz = self._lambda(correlation), BOUNDS[self.bound](gram)
+        if self.factors is not None:
+            gram, weight, lipschitz = self.factors(gram, weight, lipschitz)
+        problem = Reconstruction(
+            gram,
+            correlation,
+            penalties[self.penalty](weight),
+            initial=start,
+            lipschitz=lipschitz,
+            origin=self.origin,
+            symmetric=self.factors is None,
+        )
+        return LCA(problem) if self.coordinates == "potential" else problem, lambda code: f @ code
+
+    def _lambda(self, correlation: Annotated[Tensor, "B H M D"]) -> float | Tensor:
+        weight = self.weight if self.scale is None else self.weight * self.scale.exp()
+        return weight * correlation.abs().amax(dim=(-2, -1), keepdim=True) if self.relative else weight
 
     def extra_repr(self) -> str:
-        how = "published" if self.released is not None else f"bound={self.bound!r}"
-        return f"{super().extra_repr()}, weight={self.weight:g}, solver={self.solver}, {how}"
+        unit = " of the largest correlation" if self.relative else ""
+        learned = ", learned factors" if self.factors is not None else ""
+        return (
+            f"{super().extra_repr()}, weight={self.weight:g}{unit}, penalty={self.penalty!r}, "
+            f"normalisation={self.normalisation!r}, origin={self.origin!r}, bound={self.bound!r}{learned}, "
+            f"solver={self.solver}"
+        )

@@ -1,6 +1,7 @@
 """What is solved: proximal operators, penalties, step bounds, sparse reconstruction, LCA, Hopfield."""
 
 from unroll.problems.bounds import BOUNDS, largest_eigenvalue, power_iteration, row_sum, schatten
+from unroll.problems.convolutional import ConvolutionalReconstruction, filtered, real_spectrum
 from unroll.problems.duality import duality_gap
 from unroll.problems.hopfield import Hopfield
 from unroll.problems.lca import LCA
@@ -28,6 +29,7 @@ __all__ = [
     "BOUNDS",
     "L1",
     "LCA",
+    "ConvolutionalReconstruction",
     "ElasticNet",
     "GELUShrinkage",
     "GroupL2",
@@ -38,6 +40,7 @@ __all__ = [
     "Reconstruction",
     "Ridge",
     "duality_gap",
+    "filtered",
     "gelu_shrinkage",
     "group_soft_threshold",
     "hard_threshold",
@@ -45,6 +48,7 @@ __all__ = [
     "nonnegative_soft_threshold",
     "penalties",
     "power_iteration",
+    "real_spectrum",
     "row_sum",
     "schatten",
     "soft_threshold",

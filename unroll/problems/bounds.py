@@ -1,8 +1,8 @@
 """Safe step sizes: upper bounds on the largest eigenvalue of a Gram matrix.
 
 With L at least the largest eigenvalue of G, proximal-gradient steps of size 1 / L never raise the energy. Every
-bound here is an upper bound whenever it is stopped, in exact arithmetic. All are differentiable: a few unrolled steps
-do depend on L, so a gradient that holds L constant, as the VARS release does with ``detach()``, is not their gradient.
+bound here is an upper bound whenever it is stopped, in exact arithmetic. All but the released one are differentiable: a
+few unrolled steps do depend on L, so a gradient that holds L constant, as the VARS release does, is not their gradient.
 """
 
 from collections.abc import Callable
@@ -99,9 +99,22 @@ def largest_eigenvalue(gram: Annotated[Tensor, "... M M"]) -> Annotated[Tensor, 
     return torch.where(finite, largest, torch.nan).to(gram.dtype)
 
 
+def released_bound(gram: Annotated[Tensor, "... M M"]) -> Annotated[Tensor, "..."]:
+    r"""Return one more than the row sum, held constant in differentiation: the bound of the VARS release.
+
+    Source: bfshi/VARS, ``vars_block.py``.
+
+    Example:
+        >>> released_bound(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
+        tensor(4.)
+    """
+    return 1 + row_sum(gram).detach()
+
+
 BOUNDS: dict[str, Bound] = {
     "row-sum": row_sum,
     "power-iteration": power_iteration,
     "schatten": schatten,
     "largest-eigenvalue": largest_eigenvalue,
+    "released": released_bound,
 }

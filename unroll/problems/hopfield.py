@@ -62,7 +62,11 @@ class Hopfield(Problem):
         return self.queries
 
     def step(self, state: Tensor, k: int) -> Tensor:
-        return self._logits(state).softmax(dim=-1) @ self.patterns
+        return self.association(state) @ self.patterns
+
+    def association(self, state: Tensor) -> Annotated[Tensor, "B ... T N"]:
+        """Return how much each query takes of each pattern: rows sum to 1."""
+        return self._logits(state).softmax(dim=-1)
 
     def energy(self, code: Tensor) -> Annotated[Tensor, "B"]:
         pull = self._logits(code).logsumexp(dim=-1) / self.beta
@@ -75,4 +79,4 @@ class Hopfield(Problem):
 
     def _logits(self, state: Tensor) -> Tensor:
         logits = self.beta * state @ self.patterns.mT
-        return logits if self.mask is None else logits.masked_fill(~self.mask, float("-inf"))
+        return logits if self.mask is None else logits.masked_fill(~self.mask, torch.finfo(logits.dtype).min)

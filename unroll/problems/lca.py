@@ -39,10 +39,29 @@ class LCA(Problem):
     reconstruction: Reconstruction
 
     @property
+    def correlation(self) -> Tensor:
+        """c = F'V, the drive of the neurons."""
+        return self.reconstruction.correlation
+
+    def with_correlation(self, correlation: Tensor) -> "LCA":
+        """Return the same neurons under another drive."""
+        return LCA(self.reconstruction.with_correlation(correlation))
+
+    @property
+    def separable(self) -> bool:
+        """Whether the columns of the code do not meddle with each other."""
+        return self.reconstruction.separable
+
+    @property
     def kind(self) -> Kind:
         return Kind.GENERAL
 
     def start(self) -> Tensor:
+        """Return potentials at rest; or the reconstruction's ``initial``, or c, read as potentials."""
+        if self.reconstruction.initial is not None:
+            return self.reconstruction.initial
+        if self.reconstruction.origin == "correlation":
+            return self.reconstruction.correlation
         return torch.zeros_like(self.reconstruction.correlation)
 
     def step(self, state: Tensor, k: int) -> Tensor:

@@ -35,6 +35,7 @@ class Penalty(ABC):
 
     weight: Threshold
     proximal: ClassVar[bool] = True
+    separable: ClassVar[bool] = True  # an entry of the prox depends on that entry alone
 
     def __post_init__(self) -> None:
         if not isinstance(self.weight, Tensor):
@@ -144,6 +145,8 @@ class GroupL2(Penalty):
     An atom serves every column of the values or none of them. Its optimality is a number an atom.
     Source: Yuan and Lin 2006.
     """
+
+    separable: ClassVar[bool] = False
 
     def prox(self, v: Tensor, scale: Threshold) -> Tensor:
         return group_soft_threshold(v, self.weight * scale)

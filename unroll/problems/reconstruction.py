@@ -1,6 +1,6 @@
 """Sparse reconstruction in Gram form: the problem behind VARS and behind classical sparse coding."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 import torch
@@ -71,6 +71,15 @@ class Reconstruction(Problem):
         object.__setattr__(self, "_rate", rate)
         object.__setattr__(self, "_transition", identity - self.gram * rate)
         object.__setattr__(self, "_drive", self.correlation * rate)
+
+    def with_correlation(self, correlation: Tensor) -> "Reconstruction":
+        """Return the same problem for other values."""
+        return replace(self, correlation=correlation)
+
+    @property
+    def separable(self) -> bool:
+        """Whether the columns of the code do not meddle with each other."""
+        return self.penalty.separable
 
     @property
     def kind(self) -> Kind:

@@ -1,7 +1,7 @@
 """The base of all solvers: small frozen settings that run a problem, and the registry of their names."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from unroll.contracts import Kind, Problem
@@ -37,6 +37,11 @@ class Solver(ABC):
             raise ValueError(
                 f"{type(self).__name__} needs a map that is {needs}, but {subject} is {kind}: use Unrolled"
             )
+
+    def stopped(self, steps: int) -> "Solver":
+        """Return the same solver stopped after ``steps`` steps (of a flow: units of time), settled or not."""
+        names = {field.name for field in fields(self)}
+        return replace(self, steps=steps, **({"tol": None} if "tol" in names else {}))
 
     def to_dict(self) -> dict[str, object]:
         """Return the settings as plain values; :func:`from_dict` makes the solver again."""

@@ -99,6 +99,9 @@ class Flow(Solver):
             return self._adjoint(problem, trace)
         return Implicit(_Settled(self)).run(problem, trace)
 
+    def stopped(self, steps: int) -> "Flow":
+        return replace(self, until=steps, tol=None, gradient="direct")
+
     def integrate(self, problem: Problem, trace: bool) -> Solution:
         """Follow the flow, one unit of time after the other."""
         state = problem.start()

@@ -55,6 +55,10 @@ class Implicit(Solver):
             if not isinstance(getattr(self, name), Solver):
                 raise ValueError(f"{name} must be a Solver such as Anderson(), got {getattr(self, name)!r}")
 
+    def stopped(self, steps: int) -> Solver:
+        """Return the solver inside, stopped: short of the fixed point there is no implicit gradient."""
+        return self.solver.stopped(steps)
+
     def run(self, problem: Problem, trace: bool) -> Solution:
         with torch.no_grad():
             solution = self.solver(problem, trace)

@@ -16,6 +16,7 @@ from unroll.study import experiment, figures
 from unroll.study.data import load
 from unroll.study.files import write_aside
 from unroll.study.settings import Entry, Settings, Size, build
+from unroll.study.store import Store
 from unroll.study.summary import summarise
 from unroll.study.training import Recipe, pick_device
 
@@ -110,8 +111,15 @@ def compare(
     )
 
 
-def run_study(settings: Settings) -> Comparison:
-    """Run every entry with every seed; see :func:`compare`."""
+def run_study(settings: Settings, store: Store | None = None, part: tuple[int, int] = (0, 1)) -> Comparison | None:
+    """Run every entry with every seed; see :func:`compare`.
+
+    Args:
+        settings: the study.
+        store: where finished runs are kept and looked up, so that an interrupted study goes on where it stopped.
+        part: (k, n) makes only every n-th run from the k-th on, for processes that share a store; the comparison is
+            returned only when the runs of the other parts are there as well, and is None otherwise.
+    """
     data = load(settings.data)
     # Whatever is wrong with a setting shows before the first training, not after it.
     layers = {entry.label: build(entry, data, settings.size).blocks[0].attention for entry in settings.entries}
@@ -122,8 +130,16 @@ def run_study(settings: Settings) -> Comparison:
     }
     runs = [(entry, seed) for seed in settings.seeds for entry in settings.entries]
     rows = []
-    for entry, seed in tqdm(runs, desc="runs", unit="run"):
-        rows += experiment.run(entry, seed, settings, data)
+    for index, (entry, seed) in enumerate(tqdm(runs, desc="runs", unit="run")):
+        made = store.rows(entry, seed, settings) if store else None
+        if made is None and index % part[1] == part[0]:
+            made, model = experiment.run(entry, seed, settings, data)
+            if store:
+                store.keep(entry, seed, settings, made, model)
+        rows.append(made)
+    if None in rows:
+        return None
+    rows = [row for made in rows for row in made]
     return Comparison(pd.DataFrame(rows), configuration)
 
 

@@ -7,19 +7,20 @@ from torch import Tensor
 
 from unroll.attention import IterativeAttention
 from unroll.models import ViT
-from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
 from unroll.study.data import Dataset, Split
 from unroll.study.metrics import convergence, effective_tokens, fixed_point_report, mixing
+from unroll.study.robustness import spoiled
 from unroll.study.settings import Entry, Settings, build
 from unroll.study.training import History, accuracy, pick_device, seed_everything, train
 
 MAP_IMAGES = 32  # maps, codes and traces are measured on the first images of the split that is judged on
+LOOKED_AT = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # steps of the solver
 
 Row = dict[str, object]
 
 
-def run(entry: Entry, seed: int, settings: Settings, data: Dataset) -> list[Row]:
-    """Train and measure; return rows of the tidy table.
+def run(entry: Entry, seed: int, settings: Settings, data: Dataset) -> tuple[list[Row], ViT]:
+    """Train and measure; return rows of the tidy table, and the trained network.
 
     A row holds attention, seed, measure, condition, level and value. Levels are severities for robustness, epochs for
     training, calls of step for the residual, and 0 elsewhere; conditions name the corruption or the layer.
@@ -29,7 +30,7 @@ def run(entry: Entry, seed: int, settings: Settings, data: Dataset) -> list[Row]
     lessons, exam = (data.development, data.test) if settings.judged_on == "test" else (data.train, data.validation)
     history = train(model, lessons, settings.recipe, generator, label=f"{entry.label}, seed {seed}")
     rows = [*_of_training(model, history), *_robustness(model, exam), *_inside(model, exam)]
-    return [{"attention": entry.label, "seed": seed, **row} for row in rows]
+    return [{"attention": entry.label, "seed": seed, **row} for row in rows], model
 
 
 def _row(measure: str, condition: str, level: int, value: float) -> Row:
@@ -45,9 +46,8 @@ def _of_training(model: ViT, history: History) -> Iterator[Row]:
 
 def _robustness(model: ViT, exam: Split) -> Iterator[Row]:
     yield _row("accuracy", "clean", 0, accuracy(model, exam))
-    for name in corruptions:
-        for severity in SEVERITIES:
-            yield _row("accuracy", name, severity, accuracy(model, corrupt(exam, name, severity)))
+    for name, severity, images in spoiled(model, exam):
+        yield _row("accuracy", name, severity, accuracy(model, images))
 
 
 def _inside(model: ViT, exam: Split) -> Iterator[Row]:
@@ -61,11 +61,14 @@ def _inside(model: ViT, exam: Split) -> Iterator[Row]:
             continue
         report = fixed_point_report(layer, x)
         yield _row("exact zeros", where, 0, report.zeros)
+        yield _row("reconstruction error", where, 0, report.error)
+        yield _row("gain", where, 0, report.gain)
         if report.distance is not None:
             yield _row("distance to fixed point", where, 0, report.distance)
         yield _row("residual where it stops", where, 0, report.residual)
-        for nfe, residual in enumerate(convergence(layer, x).tolist()):
-            yield _row("residual", where, nfe, residual)
+        course = convergence(layer, x, LOOKED_AT[-1])
+        for nfe in LOOKED_AT:
+            yield _row("residual", where, nfe, course[nfe].item())
 
 
 @torch.no_grad()

@@ -9,7 +9,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from unroll.study.corruptions import corruptions
+from unroll.study.attacks import attacks
+from unroll.study.robustness import conditions
 from unroll.study.style import markers, palette, theme
 
 # Where several seeds were run, bands and bars span all of them: a range, not an interval of confidence.
@@ -25,7 +26,7 @@ def convergence(table: pd.DataFrame) -> Figure:
         left.set(xlabel="epoch", ylabel="training loss (nats)", yscale="log", title="The network learns")
         if len(residual):
             # A log axis has no zero, so the curves begin after one step.
-            _lines(right, residual[residual.level > 0], table, every=[0, 1, 2, 4, 9, 19, 39, 79])
+            _lines(right, residual[residual.level > 0], table, every=1)
             right.set(xscale="log", yscale="log")
         right.set(xlabel="solver steps", ylabel="residual (relative)", title="Do the trained layers settle?")
         _share_legend(figure, left, right)
@@ -55,16 +56,18 @@ def sparsity(table: pd.DataFrame) -> Figure:
 
 
 def robustness(table: pd.DataFrame) -> Figure:
-    """Draw accuracy against the strength of each corruption, from the clean images on."""
+    """Draw accuracy against the strength of each corruption and attack, from the clean images on."""
     accuracy = table[table.measure == "accuracy"]
     clean = accuracy[accuracy.condition == "clean"]
     with theme():
-        figure, axes = plt.subplots(1, len(corruptions.names()), figsize=(12, 4.8), sharey=True)
-        for axis, name in zip(axes, corruptions, strict=True):
+        spoiled = conditions(table)
+        figure, axes = plt.subplots(1, len(spoiled), figsize=(6 * len(spoiled), 4.8), sharey=True)
+        for axis, (name, condition) in zip(axes, spoiled.items(), strict=True):
             part = pd.concat([clean, accuracy[accuracy.condition == name]])
-            strengths = dict(enumerate((0.0, *corruptions[name].strengths)))
+            strengths = dict(enumerate((0.0, *condition.strengths)))
             _lines(axis, part.assign(level=part.level.map(strengths)), table, every=1)
-            axis.set(xlabel=corruptions[name].unit, ylabel="test accuracy (%)", title=name.capitalize(), ylim=(0, 101))
+            title = name.upper() if name in attacks else name.capitalize()
+            axis.set(xlabel=condition.unit, ylabel="test accuracy (%)", title=title, ylim=(0, 101))
         _share_legend(figure, *axes)
     return figure
 

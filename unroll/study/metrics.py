@@ -1,6 +1,6 @@
 """What is measured of a map, of a code, and of a layer on its way to its fixed point."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import torch
@@ -53,27 +53,35 @@ class FixedPointReport:
         distance: |z - z*| / |z*|, z* from a run of 2,000 steps; None where even that run does not settle (its residual
             stays above 1e-3), so that there is nothing to be distant from.
         zeros: share of exact zeros in the code, 0 to 1.
+        error: |V - o| / |V| of the heads' outputs o: what of the values is not reconstructed.
+        gain: |o| / |V|: how loud the layer speaks, relative to its values.
     """
 
     residual: float
     distance: float | None
     zeros: float
+    error: float
+    gain: float
 
 
 @torch.no_grad()
 def fixed_point_report(layer: IterativeAttention, x: Annotated[Tensor, "B N C"]) -> FixedPointReport:
     """Hold the layer's code against the fixed point of the problem that ``x`` poses."""
-    problem, _ = layer.bind(x)
+    problem, readout = layer.bind(x)
+    values = layer.project(x)[-1].flatten(1)
     state = layer.solver(problem).value
     solver = FISTA(REFERENCE_STEPS) if problem.kind is Kind.PROXIMAL else Unrolled(REFERENCE_STEPS)
     settled = solver(problem).value
     code, target = problem.decode(state), problem.decode(settled)
     off = (code - target).flatten(1).norm(dim=1) / target.flatten(1).norm(dim=1).clamp_min(1e-30)
+    outputs, size = readout(code).flatten(1), values.norm(dim=1).clamp_min(1e-30)
     has_settled = _residual(problem, settled) <= SETTLED
     return FixedPointReport(
         residual=_residual(problem, state),
         distance=off.mean().item() if has_settled else None,
         zeros=(code == 0).float().mean().item(),
+        error=((values - outputs).norm(dim=1) / size).mean().item(),
+        gain=(outputs.norm(dim=1) / size).mean().item(),
     )
 
 
@@ -81,8 +89,7 @@ def fixed_point_report(layer: IterativeAttention, x: Annotated[Tensor, "B N C"])
 def convergence(layer: IterativeAttention, x: Annotated[Tensor, "B N C"], steps: int = 100) -> Tensor:
     """Return the mean residual after 0 to ``steps`` steps of the layer's own solver, run on, [steps + 1]."""
     problem, _ = layer.bind(x)
-    longer = {"steps": steps, **({"tol": None} if hasattr(layer.solver, "tol") else {})}
-    return replace(layer.solver, **longer)(problem, trace=True).trace.residual.mean(dim=1)
+    return layer.solver.stopped(steps)(problem, trace=True).trace.residual.mean(dim=1)
 
 
 def _residual(problem: Problem, state: Tensor) -> float:

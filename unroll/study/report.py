@@ -5,24 +5,24 @@ from pathlib import Path
 import pandas as pd
 
 from unroll.study.compare import Comparison
-from unroll.study.corruptions import corruptions
 from unroll.study.files import write_aside
+from unroll.study.robustness import conditions
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
 def markdown(comparison: Comparison) -> str:
     """Return the summary of a comparison as a Markdown table with a line that says what it is."""
-    summary = comparison.summary()
+    summary, spoiled = comparison.summary(), conditions(comparison.table)
     inside = ["tokens heard", "zeros in the code", "distance to the fixed point"]
-    titles = ["attention", "clean (%)", *(f"{name} (%)" for name in corruptions), *inside]
+    titles = ["attention", "clean (%)", *(f"{name} (%)" for name in spoiled), *inside]
     rows = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for label, row in summary.iterrows():
         spread = f" ± {row['± clean']:.1f}" if row["seeds"] > 1 else ""
         cells = [
             label,
             f"{row['clean']:.1f}{spread}",
-            *(f"{row[name]:.1f}" for name in corruptions),
+            *(f"{row[name]:.1f}" for name in spoiled),
             f"{row['effective tokens']:.1f}",
             _share(row["exact zeros"]),
             _share(row["distance to fixed point"]),
@@ -48,7 +48,7 @@ def differences(comparison: Comparison, base: str = "softmax") -> list[str]:
         gain = (by_seed[label] - by_seed[base]).groupby("condition", sort=False)
         told = [
             f"{condition} {gain.mean()[condition]:+.1f} ({gain.min()[condition]:+.1f} to {gain.max()[condition]:+.1f})"
-            for condition in ("clean", *corruptions)
+            for condition in ("clean", *conditions(table))
         ]
         lines.append(f"- `{label}`: {', '.join(told)}")
     return lines

@@ -3,9 +3,16 @@
 import pandas as pd
 from scipy import stats
 
-from unroll.study.corruptions import corruptions
+from unroll.study.robustness import conditions
 
-_INSIDE = ("effective tokens", "mixing", "exact zeros", "distance to fixed point")
+_INSIDE = (
+    "effective tokens",
+    "mixing",
+    "exact zeros",
+    "distance to fixed point",
+    "reconstruction error",
+    "gain",
+)
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
@@ -17,7 +24,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     accuracy = table[table.measure == "accuracy"]
     columns = {"clean": _mean(accuracy[accuracy.condition == "clean"])}
     columns["± clean"] = _half_width(accuracy[accuracy.condition == "clean"])
-    for name in corruptions:
+    for name in conditions(table):
         columns[name] = _mean(accuracy[accuracy.condition == name])
     for name in _INSIDE:
         columns[name] = _mean(table[table.measure == name])

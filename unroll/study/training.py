@@ -29,6 +29,8 @@ class Recipe:
         weight_decay: of AdamW, on matrices only.
         warmup: share of all steps that warm up, 0 to 1.
         augment: how images are changed; ``RandomAffine(0, 0, 0)`` leaves them alone.
+        compile: train through ``torch.compile``: the same arithmetic up to round-off, in about half the time on a CPU
+            after the best part of a minute's preparation; needs a C++ compiler.
     """
 
     epochs: int = 40
@@ -37,6 +39,7 @@ class Recipe:
     weight_decay: float = 0.05
     warmup: float = 0.1
     augment: RandomAffine = field(default_factory=RandomAffine)
+    compile: bool = False
 
     def __post_init__(self) -> None:
         validate.count("epochs", self.epochs)
@@ -92,6 +95,7 @@ def train(
     device = next(model.parameters()).device
     images, labels = data.images.to(device), data.labels.to(device)
     optimizer, schedule = _optimizer(model, recipe, steps=recipe.epochs * math.ceil(len(data) / recipe.batch))
+    network = torch.compile(model) if recipe.compile else model
     mean_loss, accuracies = [], []
     began = time.perf_counter()
     with tqdm(total=recipe.epochs, desc=label, unit="epoch", leave=False) as bar:
@@ -100,7 +104,7 @@ def train(
             losses = []
             for chosen in torch.randperm(len(data), generator=generator).split(recipe.batch):
                 batch = recipe.augment(images[chosen], generator)
-                loss = F.cross_entropy(model(batch), labels[chosen])
+                loss = F.cross_entropy(network(batch), labels[chosen])
                 optimizer.zero_grad()
                 loss.backward()
                 size = nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -1,0 +1,81 @@
+"""Finished runs on disk, addressed by all that decided them, so that none is ever lost or repeated."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from unroll.study.files import write_aside
+from unroll.study.settings import Entry, Settings
+
+PACKAGE = Path(__file__).parents[1]
+ROWS, WEIGHTS, NOTE = "rows.csv", "weights.safetensors", "configuration.json"
+
+
+class Store:
+    """A folder with one folder a finished run: its rows, its weights, its configuration.
+
+    A run's address is a hash of its configuration and of this package's source: change either, and it is another run.
+
+    Args:
+        folder: made when it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def place(self, entry: Entry, seed: int, settings: Settings) -> Path:
+        """Return the folder of one run, whether or not it has been made."""
+        return self.folder / _digest(_configuration(entry, seed, settings), _source())
+
+    def rows(self, entry: Entry, seed: int, settings: Settings) -> list[dict[str, object]] | None:
+        """Return the rows of a finished run, or None."""
+        path = self.place(entry, seed, settings) / ROWS
+        return pd.read_csv(path).to_dict("records") if path.is_file() else None
+
+    def keep(
+        self, entry: Entry, seed: int, settings: Settings, rows: list[dict[str, object]], model: nn.Module
+    ) -> None:
+        """Write a finished run; its rows last, since they say that it is finished."""
+        place = self.place(entry, seed, settings)
+        place.mkdir(parents=True, exist_ok=True)
+        note = json.dumps(_configuration(entry, seed, settings), indent=2) + "\n"
+        weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        write_aside(place / NOTE, lambda path: path.write_text(note))
+        write_aside(place / WEIGHTS, lambda path: save_file(weights, path))
+        write_aside(place / ROWS, lambda path: pd.DataFrame(rows).to_csv(path, index=False, float_format="%.9g"))
+
+    def restore(self, entry: Entry, seed: int, settings: Settings, model: nn.Module) -> nn.Module:
+        """Load the weights of a finished run into a freshly built model, and return it.
+
+        Raises:
+            FileNotFoundError: when the run has not been made, or was made by another version of the source.
+        """
+        path = self.place(entry, seed, settings) / WEIGHTS
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing: {entry.label!r} with seed {seed} was not run with this source")
+        model.load_state_dict(load_file(path))
+        return model
+
+
+def _configuration(entry: Entry, seed: int, settings: Settings) -> dict[str, object]:
+    shared = {name: part for name, part in settings.to_dict().items() if name not in ("entries", "seeds")}
+    return {"entry": entry.to_dict(), "seed": seed, **shared, "recipe": asdict(settings.recipe)}
+
+
+def _digest(configuration: dict[str, object], source: str) -> str:
+    return hashlib.sha256((json.dumps(configuration, sort_keys=True) + source).encode()).hexdigest()[:16]
+
+
+@cache
+def _source() -> str:
+    """Return a hash of the Python source of this package."""
+    total = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        total.update(path.read_bytes())
+    return total.hexdigest()
