@@ -1,12 +1,9 @@
-"""The command line: python -m unroll study | train | select | data | bench | readme."""
+"""The command line: python -m unroll study | train | inspect | select | data | bench | readme."""
 
 import argparse
-import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-
-from safetensors.torch import save_file
 
 from unroll.attention import names
 from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, presets
@@ -16,6 +13,7 @@ from unroll.study.data import Dataset
 from unroll.study.figures import save
 from unroll.study.files import write_aside
 from unroll.study.front_page import picture
+from unroll.study.networks import Network, inspect, load_network
 from unroll.study.report import markdown, refresh
 from unroll.study.selection import select, selections
 from unroll.study.settings import Entry, build
@@ -64,12 +62,19 @@ def train_one(options: argparse.Namespace) -> None:
     model = build(entry, data, size).to(pick_device())
     history = train(model, data.train, recipe, generator, held_out=data.validation, label=options.attention)
     _say(f"validation accuracy {accuracy(model, data.validation):.1f} % after {history.seconds:.0f} s")
-    made = {"entry": entry.to_dict(), "data": data.name, "size": asdict(size), "recipe": asdict(recipe)}
-    note = {"configuration": json.dumps({**made, "seed": options.seed})}
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(options.out, lambda path: save_file(weights, path, metadata=note))
-    _say(f"Weights written to {options.out}")
+    Network(model.cpu(), entry, data.name, size, options.seed).save(options.out)
+    _say(f"Weights written to {options.out}; python -m unroll inspect {options.out} looks inside")
+
+
+def inspect_network(options: argparse.Namespace) -> None:
+    """Say how each layer of a trained network stands to its fixed point, before training and after."""
+    network = load_network(options.weights)
+    table = inspect(network, load(network.data).validation)
+    _say(
+        table.rename(columns={"distance": "distance to fixed point", "zeros": "exact zeros"}).to_string(
+            index=False, float_format="{:.3g}".format, na_rep="-"
+        )
+    )
 
 
 def select_settings(options: argparse.Namespace) -> None:
@@ -160,6 +165,9 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument(
         "--out", type=Path, default=Path("runs/model.safetensors"), help="file for the weights (%(default)s)"
     )
+
+    each = add("inspect", inspect_network)
+    each.add_argument("weights", type=Path, help="a file that train has written")
 
     each = add("select", select_settings)
     each.add_argument("selection", help=f"one of {', '.join(selections.names())}")

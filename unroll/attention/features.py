@@ -1,12 +1,14 @@
 """Positive random features: how a token becomes a non-negative vector whose products form a kernel."""
 
+import math
 from typing import Annotated
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from unroll import validate
+
+_EPS = 1e-12  # the release's floor under a length
 
 
 class RandomFeatures(nn.Module):
@@ -27,6 +29,9 @@ class RandomFeatures(nn.Module):
         count: number of features M.
         temperature: T > 0, dimensionless (cosines are).
         seed: of the projection; PyTorch's global generator when None.
+        learned: whether the projection is trained; then the kernel is what comes out of it.
+        sphere: put u on the unit sphere first; when False, its length counts: u is divided by D ** 1/4 and the constant
+            is :math:`-|u|^2 / 2T`, so that the kernel is that of softmax attention, exp(u.w / T).
 
     Shapes: [B, H, N, D] to [B, H, N, M].
 
@@ -43,19 +48,37 @@ class RandomFeatures(nn.Module):
     projection: Annotated[Tensor, "H D M"]
 
     def __init__(
-        self, heads: int, head_dim: int, count: int, *, temperature: float = 1.0, seed: int | None = None
+        self,
+        heads: int,
+        head_dim: int,
+        count: int,
+        *,
+        temperature: float = 1.0,
+        seed: int | None = None,
+        learned: bool = False,
+        sphere: bool = True,
     ) -> None:
         super().__init__()
         self.count = validate.count("count (features)", count)
         self.temperature = validate.positive("temperature", temperature)
         generator = None if seed is None else torch.Generator().manual_seed(validate.count("seed", seed, low=0))
-        self.register_buffer("projection", torch.randn(heads, head_dim, count, generator=generator))
+        self.sphere = sphere
+        projection = torch.randn(heads, head_dim, count, generator=generator)
+        if learned:
+            self.projection = nn.Parameter(projection)
+        else:
+            self.register_buffer("projection", projection)
 
     def forward(self, u: Annotated[Tensor, "B H N D"]) -> Annotated[Tensor, "B H N M"]:
-        unit = F.normalize(u, dim=-1, eps=1e-12)
+        # The length as a factor of its own, and all constants in one: fewer passes over [B, H, N, M] than F.normalize.
+        squared = u.square().sum(dim=-1, keepdim=True)
         scale = self.temperature**-0.5
-        exponent = unit @ (self.projection * scale)
-        return torch.exp(exponent - 0.5 / self.temperature) / self.count**0.5
+        if self.sphere:
+            exponent = (u * squared.clamp_min(_EPS**2).rsqrt()) @ (self.projection * scale)
+            return exponent.sub_(0.5 / self.temperature + 0.5 * math.log(self.count)).exp_()
+        root = u.shape[-1] ** -0.25
+        exponent = u @ (self.projection * (root * scale)) - squared * (0.5 * (root * scale) ** 2)
+        return exponent.sub_(0.5 * math.log(self.count)).exp_()
 
     def extra_repr(self) -> str:
         return f"count={self.count}, temperature={self.temperature:g}"

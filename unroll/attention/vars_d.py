@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from unroll import validate
 from unroll.attention.base import Traits, hide_tokens
@@ -16,6 +15,8 @@ from unroll.attention.released import LearnedFactors
 from unroll.contracts import Kind
 from unroll.problems import BOUNDS, LCA, Reconstruction, penalties
 from unroll.solvers import Flow, Implicit, Solver, Unrolled
+
+_EPS = 1e-12  # the release's floor under a norm
 
 
 @register("vars-d")
@@ -45,6 +46,10 @@ class VarsD(IterativeAttention):
         normalisation: "columns" as published; "slots" lets the templates of a token compete first (they sum to 1).
         origin: where the solver sets out: "zero" when None, or "correlation", from prox(F'V) (as published).
         bound: the step bound L, by its name in ``problems.BOUNDS``; "schatten" when None ("released" as published).
+        learned_templates: learn a linear map on the templates, one a head: F K in the place of F, K the identity at
+            first. Unlike the released factors it keeps the energy: G = K'F'FK, c = K'F'V.
+        learned_projection: learn the projection of the features, which is random and fixed otherwise.
+        sphere: put queries on the unit sphere, as published; when False their length counts, as in softmax attention.
         learned_gram: learn factors on the problem (see :class:`LearnedFactors`); off when None (on as published).
         warm_start: set out from the code of the layer before; needs ``projection_seed``.
         projection_seed: draw the random projection from this seed, so that layers with the same one share their
@@ -83,6 +88,9 @@ class VarsD(IterativeAttention):
         normalisation: Literal["columns", "slots"] = "columns",
         origin: Literal["zero", "correlation"] | None = None,
         bound: str | None = None,
+        learned_templates: bool = False,
+        learned_projection: bool = False,
+        sphere: bool = True,
         learned_gram: bool | None = None,
         warm_start: bool = False,
         projection_seed: int | None = None,
@@ -110,11 +118,18 @@ class VarsD(IterativeAttention):
         self.bound = validate.choice("bound", pick(bound, "schatten", "released"), BOUNDS)
         count = validate.count("templates", pick(templates, self.head_dim, 2 * self.head_dim))
         self.features = RandomFeatures(
-            heads, self.head_dim, count, temperature=pick(temperature, 1 / 3, 1.0), seed=projection_seed
+            heads,
+            self.head_dim,
+            count,
+            temperature=pick(temperature, 1 / 3, 1.0),
+            seed=projection_seed,
+            learned=learned_projection,
+            sphere=sphere,
         )
         self.scale = nn.Parameter(torch.zeros(heads, 1, 1)) if learned_weight else None
         self.static = self.make_static()
         atoms = count + (0 if self.static is None else self.static.shape[-1])
+        self.map = nn.Parameter(torch.eye(atoms).repeat(heads, 1, 1)) if learned_templates else None
         self.factors = LearnedFactors(atoms) if pick(learned_gram, False, True) else None
         if warm_start and projection_seed is None:
             raise ValueError("warm_start needs projection_seed, so that the layers' templates have common directions")
@@ -129,14 +144,14 @@ class VarsD(IterativeAttention):
         """Return the learned templates that stand beside the dynamic ones, [1, H, N, M]; here there are none."""
         return None
 
-    def dictionary(self, q: Annotated[Tensor, "B H N D"], mask: Tensor | None = None) -> Annotated[Tensor, "B H N M"]:
-        """Return the templates F: columns of unit norm over the tokens."""
+    def templates(self, q: Annotated[Tensor, "B H N D"], mask: Tensor | None = None) -> Annotated[Tensor, "B H N M"]:
+        """Return the templates before their columns are scaled to unit norm over the tokens."""
         f = self.features(q)
         if self.normalisation == "slots":
             f = f / f.sum(dim=-1, keepdim=True)
         if self.static is not None:
             f = torch.cat([f, self.static.expand(len(q), -1, -1, -1)], dim=-1)
-        return F.normalize(hide_tokens(f, mask), dim=-2, eps=1e-12)
+        return hide_tokens(f, mask)
 
     def bind(
         self, x: Tensor, mask: Tensor | None = None, start: Tensor | None = None
@@ -147,8 +162,19 @@ class VarsD(IterativeAttention):
                 "factors need not have one: use Unrolled"
             )
         q, v = self.project(x, mask)
-        f = self.dictionary(q, mask)
+        f = self.templates(q, mask)
+        # The columns' norms stand on the diagonal of the Gram matrix. Dividing the small products by them, and the code
+        # before it is read out, spares every pass over the templates themselves that normalising them would take.
         gram, correlation = f.mT @ f, f.mT @ v
+        loads = _inverse_norms(gram)
+        if self.map is None:
+            gram, correlation = loads * gram * loads.mT, loads * correlation
+        else:
+            mixed = loads * self.map
+            gram = mixed.mT @ gram @ mixed
+            norm = _inverse_norms(gram)
+            gram, correlation = norm * gram * norm.mT, norm * (mixed.mT @ correlation)
+            loads = mixed * norm.mT
         weight, lipschitz = self._lambda(correlation), BOUNDS[self.bound](gram)
         if self.factors is not None:
             gram, weight, lipschitz = self.factors(gram, weight, lipschitz)
@@ -161,7 +187,11 @@ class VarsD(IterativeAttention):
             origin=self.origin,
             symmetric=self.factors is None,
         )
-        return LCA(problem) if self.coordinates == "potential" else problem, lambda code: f @ code
+
+        def readout(code: Tensor) -> Tensor:
+            return f @ (loads * code if self.map is None else loads @ code)
+
+        return LCA(problem) if self.coordinates == "potential" else problem, readout
 
     def _lambda(self, correlation: Annotated[Tensor, "B H M D"]) -> float | Tensor:
         weight = self.weight if self.scale is None else self.weight * self.scale.exp()
@@ -175,3 +205,8 @@ class VarsD(IterativeAttention):
             f"normalisation={self.normalisation!r}, origin={self.origin!r}, bound={self.bound!r}{learned}, "
             f"solver={self.solver}"
         )
+
+
+def _inverse_norms(gram: Annotated[Tensor, "B H M M"]) -> Annotated[Tensor, "B H M 1"]:
+    """Return one over the norm of each template, which stands on the diagonal of the Gram matrix."""
+    return gram.diagonal(dim1=-2, dim2=-1).clamp_min(_EPS**2).rsqrt()[..., None]

@@ -9,7 +9,8 @@ from torch import Tensor
 from unroll import validate
 from unroll.contracts import Kind, Problem
 from unroll.problems.bounds import row_sum
-from unroll.problems.penalties import Penalty
+from unroll.problems.ista import unrolled_ista
+from unroll.problems.penalties import L1, Penalty
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +95,14 @@ class Reconstruction(Problem):
 
     def step(self, state: Tensor, k: int) -> Tensor:
         return self.penalty.prox(_apply(self._transition, state, self._drive), self._rate)
+
+    def iterate(self, steps: int) -> Tensor:
+        one_each = self._transition.shape[:-2] == self.correlation.shape[:-2]
+        if not (steps and one_each and type(self.penalty) is L1):
+            return super().iterate(steps)
+        from_zero = self.initial is None and self.origin == "zero"
+        start = None if from_zero else self.start()
+        return unrolled_ista(self._transition, self._drive, self.penalty.weight * self._rate, steps, start)
 
     def energy(self, code: Tensor) -> Annotated[Tensor, "B"] | None:
         if self.kind is not Kind.PROXIMAL:

@@ -42,4 +42,4 @@ class Unrolled(Solver):
         validate.count("steps", self.steps, low=0)
 
     def run(self, problem: Problem, trace: bool) -> Solution:
-        return run(problem, plain, self.steps, trace=trace)
+        return run(problem, plain, self.steps, trace=True) if trace else Solution(problem.iterate(self.steps))

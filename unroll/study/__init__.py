@@ -7,6 +7,7 @@ from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.experiment import attention_layers
 from unroll.study.maps import draw_heard, heard_by, settling
 from unroll.study.metrics import FixedPointReport, convergence, effective_tokens, fixed_point_report, mixing
+from unroll.study.networks import Network, inspect, load_network
 from unroll.study.photographs import assemble, patches, photograph
 from unroll.study.presets import presets
 from unroll.study.settings import Entry, Settings, Size, build
@@ -29,6 +30,7 @@ __all__ = [
     "Entry",
     "FixedPointReport",
     "History",
+    "Network",
     "NonFiniteLossError",
     "RandomAffine",
     "Recipe",
@@ -48,7 +50,9 @@ __all__ = [
     "effective_tokens",
     "fixed_point_report",
     "heard_by",
+    "inspect",
     "load",
+    "load_network",
     "markers",
     "mixing",
     "palette",

@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 
 import pandas as pd
-from safetensors.torch import load_file, save_file
-from torch import nn
 
+from unroll.models import ViT
 from unroll.study.files import write_aside
+from unroll.study.networks import Network, load_network
 from unroll.study.settings import Entry, Settings
 
 PACKAGE = Path(__file__).parents[1]
@@ -38,29 +38,22 @@ class Store:
         path = self.place(entry, seed, settings) / ROWS
         return pd.read_csv(path).to_dict("records") if path.is_file() else None
 
-    def keep(
-        self, entry: Entry, seed: int, settings: Settings, rows: list[dict[str, object]], model: nn.Module
-    ) -> None:
+    def keep(self, entry: Entry, seed: int, settings: Settings, rows: list[dict[str, object]], model: ViT) -> None:
         """Write a finished run; its rows last, since they say that it is finished."""
         place = self.place(entry, seed, settings)
         place.mkdir(parents=True, exist_ok=True)
         note = json.dumps(_configuration(entry, seed, settings), indent=2) + "\n"
-        weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         write_aside(place / NOTE, lambda path: path.write_text(note))
-        write_aside(place / WEIGHTS, lambda path: save_file(weights, path))
-        write_aside(place / ROWS, lambda path: pd.DataFrame(rows).to_csv(path, index=False, float_format="%.9g"))
+        Network(model, entry, settings.data, settings.size, seed).save(place / WEIGHTS)
+        write_aside(place / ROWS, lambda path: pd.DataFrame(rows).to_csv(path, index=False))
 
-    def restore(self, entry: Entry, seed: int, settings: Settings, model: nn.Module) -> nn.Module:
-        """Load the weights of a finished run into a freshly built model, and return it.
+    def network(self, entry: Entry, seed: int, settings: Settings) -> Network:
+        """Return the network of a finished run.
 
         Raises:
-            FileNotFoundError: when the run has not been made, or was made by another version of the source.
+            DataError: when the run has not been made, or was made by another version of the source.
         """
-        path = self.place(entry, seed, settings) / WEIGHTS
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing: {entry.label!r} with seed {seed} was not run with this source")
-        model.load_state_dict(load_file(path))
-        return model
+        return load_network(self.place(entry, seed, settings) / WEIGHTS)
 
 
 def _configuration(entry: Entry, seed: int, settings: Settings) -> dict[str, object]:

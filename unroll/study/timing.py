@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 
 from unroll import validate
@@ -15,6 +16,7 @@ from unroll.attention import Attention
 from unroll.registry import suggest
 
 Work = Callable[[], object]
+_PEAK = "(one large product)"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,36 @@ def forward_backward(layer: Attention, x: Tensor, upstream: Tensor) -> Work:
         layer.zero_grad()
 
     return work
+
+
+def matmul_flops(work: Work) -> int:
+    """Return the floating-point operations of all matrix products in a piece of work."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def peak_flops(device: torch.device | None = None, side: int = 2048) -> Work:
+    """Return one large matrix product: its speed is the machine's bound for all others."""
+    square = torch.randn(side, side, device=device)
+    return lambda: square @ square
+
+
+def kept_bytes(layer: Attention, x: Tensor) -> int:
+    """Return how many bytes a forward pass keeps for the backward pass, each piece of storage once, weights aside."""
+    weights = {p.untyped_storage().data_ptr() for p in layer.parameters()}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        y = layer(x)
+    del y
+    return sum(kept.values())
 
 
 def matrix_products(layer: Attention, x: Tensor) -> Work:
@@ -84,6 +116,9 @@ def cost_table(
 ) -> pd.DataFrame:
     """Time forward and backward of each layer and return one row a layer and shape.
 
+    The share of the matmul bound is the time that the layer's matrix products would take at the speed of one large
+    product in the same rounds, over the time it took; a fused attention kernel's products are not all counted.
+
     Args:
         layers: makes the layers of one shape; one of them must be called "softmax".
         shapes: the shapes to measure.
@@ -102,8 +137,12 @@ def cost_table(
         x = torch.randn(shape.batch, shape.tokens, shape.dim, device=device, requires_grad=True)
         upstream = torch.randn_like(x)
         works = {name: forward_backward(layer.to(x.device), x, upstream) for name, layer in made.items()}
+        kept = {name: kept_bytes(layer, x) for name, layer in made.items()}
         works["(bare projections)"] = matrix_products(made["softmax"], x)
+        flops = {name: matmul_flops(work) for name, work in works.items()}
+        works[_PEAK], flops[_PEAK] = peak_flops(x.device), 2 * 2048**3
         seconds = paired_seconds(works, rounds)
+        bound = flops[_PEAK] / statistics.median(seconds.pop(_PEAK))
         for name, spent in seconds.items():
             ratios = [ours / theirs for ours, theirs in zip(spent, seconds["softmax"], strict=True)]
             rows.append(
@@ -114,6 +153,8 @@ def cost_table(
                     "lowest": min(ratios),
                     "highest": max(ratios),
                     "milliseconds": 1e3 * statistics.median(spent),
+                    "share of matmul bound": flops[name] / bound / statistics.median(spent),
+                    "kept, ratio to softmax": kept[name] / kept["softmax"] if name in kept else None,
                 }
             )
     return pd.DataFrame(rows)

@@ -1,0 +1,89 @@
+"""A trained network in one file: its weights, and all that is needed to build it again."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from unroll.attention import IterativeAttention
+from unroll.models import ViT
+from unroll.study.data import DataError, Split, load
+from unroll.study.experiment import attention_layers
+from unroll.study.files import write_aside
+from unroll.study.metrics import fixed_point_report, mixing
+from unroll.study.settings import Entry, Size, build
+from unroll.study.training import seed_everything
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network, and what it was built from.
+
+    Attributes:
+        model: the network.
+        entry: its attention.
+        data: the name of the data set that it was trained on.
+        size: its size.
+        seed: that decided its start and its training.
+    """
+
+    model: ViT
+    entry: Entry
+    data: str
+    size: Size
+    seed: int
+
+    def untrained(self) -> "Network":
+        """Return the same network as it was before training."""
+        seed_everything(self.seed)
+        return Network(build(self.entry, load(self.data), self.size), self.entry, self.data, self.size, self.seed)
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file, in one move."""
+        made = {"entry": self.entry.to_dict(), "data": self.data, "size": asdict(self.size), "seed": self.seed}
+        weights = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(path, lambda aside: save_file(weights, aside, metadata={"network": json.dumps(made)}))
+
+
+def load_network(path: Path) -> Network:
+    """Return the network that :meth:`Network.save` wrote.
+
+    Raises:
+        DataError: when the file is missing, damaged, or not such a file.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is missing: 'python -m unroll train NAME --out {path}' makes such a file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            made = json.loads((file.metadata() or {})["network"])
+        weights = load_file(path)
+    except KeyError as error:
+        raise DataError(f"{path} does not say which network its weights belong to") from error
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a network, so it is damaged: {error}") from error
+    entry, size = Entry.from_dict(made["entry"]), Size(**made["size"])
+    model = build(entry, load(made["data"]), size)
+    model.load_state_dict(weights)
+    return Network(model.eval(), entry, made["data"], size, made["seed"])
+
+
+@torch.no_grad()
+def inspect(network: Network, data: Split) -> pd.DataFrame:
+    """Return how each attention layer stands to its fixed point, before training and after: one row a layer and state.
+
+    Columns: mixing (share of the map off its diagonal) for every layer; residual, distance to the fixed point, share of
+    exact zeros, reconstruction error and gain for iterative ones (see :class:`FixedPointReport`).
+    """
+    rows = []
+    for state, one in (("untrained", network.untrained()), ("trained", network)):
+        for index, (layer, x) in enumerate(attention_layers(one.model, data)):
+            row = {"state": state, "layer": index + 1, "mixing": mixing(layer.attention_map(x))}
+            if isinstance(layer, IterativeAttention):
+                row |= asdict(fixed_point_report(layer, x))
+            rows.append(row)
+    return pd.DataFrame(rows)
