@@ -121,6 +121,33 @@ def test_features_estimate_the_kernel(temperature):
     assert error < 0.15 * (1 + 1 / temperature) ** 2
 
 
+def test_features_of_any_length_estimate_the_kernel_of_softmax_attention():
+    features = RandomFeatures(1, 4, 400_000, temperature=2.0, sphere=False, seed=0).double()
+    u, w = torch.tensor([[1.0, 0.5, -0.2, 0.1], [0.3, 1.0, 0.4, -0.5]], dtype=torch.float64)
+    estimate = (features(u.view(1, 1, 1, 4)) * features(w.view(1, 1, 1, 4))).sum()
+    assert estimate.log().item() == pytest.approx((u @ w).item() / 2 / 2.0, abs=0.01)
+
+
+def test_learned_templates_are_templates_times_a_map():
+    """The problem in small products against the one with its templates written out."""
+    layer = create("vars-d", dim=12, heads=3, weight=0.2, learned_templates=True, bound="largest-eigenvalue").double()
+    x = torch.randn(2, 9, 12, dtype=torch.float64)
+    with torch.no_grad():
+        layer.map.add_(0.3 * torch.randn(layer.map.shape, dtype=torch.float64))
+        q, v = layer.project(x)
+        f = F.normalize(F.normalize(layer.features(q), dim=-2) @ layer.map, dim=-2)
+        gram = f.mT @ f
+        written_out = problems.Reconstruction(
+            gram, f.mT @ v, problems.L1(0.2), lipschitz=problems.largest_eigenvalue(gram)
+        )
+        problem, readout = layer.bind(x)
+        code = layer.solve(x).value
+        torch.testing.assert_close(code, layer.solver(written_out).value)
+        torch.testing.assert_close(readout(code), f @ code)
+    energy = solvers.FISTA(50, restart=True)(problem, trace=True).trace.energy
+    assert (energy[-1] < energy[0]).all()
+
+
 def test_more_templates_than_tokens_reconstruct_the_values():
     layer = create("vars-d", dim=8, heads=2, templates=64, weight=0.0, solver=solvers.FISTA(3000)).double()
     x = torch.randn(1, 3, 8, dtype=torch.float64)

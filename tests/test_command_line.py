@@ -1,10 +1,7 @@
 """The command line: readable help, one line for an error, files where they belong."""
 
-import json
-
 import pandas as pd
 import pytest
-from safetensors import safe_open
 from tables import SHORT
 
 from unroll.__main__ import main
@@ -12,17 +9,18 @@ from unroll.registry import Registry
 from unroll.study import (
     Comparison,
     Entry,
-    build,
-    corrupt,
     experiment,
     load,
+    load_network,
     selection,
     train,
 )
-from unroll.study.settings import Size
+from unroll.study.robustness import spoiled
 
 
-@pytest.mark.parametrize("command", [[], ["study"], ["train"], ["select"], ["data"], ["bench"], ["readme"]])
+@pytest.mark.parametrize(
+    "command", [[], ["study"], ["train"], ["inspect"], ["swap"], ["select"], ["data"], ["bench"], ["readme"]]
+)
 def test_help_is_readable(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*command, "--help"])
@@ -65,12 +63,8 @@ def test_train_command_keeps_weights_that_load(tmp_path, capsys):
     path = tmp_path / "runs" / "model.safetensors"
     assert main(["train", "softmax", "--data", "digits", "--epochs", "1", "--out", str(path)]) == 0
     assert "validation accuracy" in capsys.readouterr().out
-    with safe_open(path, framework="pt") as file:
-        made = json.loads(file.metadata()["configuration"])
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    assert made["entry"]["attention"] == "softmax"
-    model = build(Entry("softmax"), load(made["data"]), Size(**made["size"]))
-    model.load_state_dict(weights)
+    network = load_network(path)
+    assert (network.entry, network.data, network.seed) == (Entry("softmax"), "digits", 0)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +88,7 @@ def test_wrong_commands_get_one_line(command, message, capsys):
 def test_selection_is_judged_on_the_validation_split(tmp_path, monkeypatch):
     judged = []
     learnt = []
-    monkeypatch.setattr(experiment, "corrupt", lambda exam, *how: judged.append(len(exam)) or corrupt(exam, *how))
+    monkeypatch.setattr(experiment, "spoiled", lambda model, exam: judged.append(len(exam)) or spoiled(model, exam))
     taught = lambda model, lessons, *how, **more: learnt.append(len(lessons)) or train(model, lessons, *how, **more)  # noqa: E731
     monkeypatch.setattr(experiment, "train", taught)
     tiny = Registry("selection")

@@ -37,7 +37,7 @@ def test_comparison_table_is_tidy_and_complete(comparison):
     assert not table.duplicated(["attention", "seed", "measure", "condition", "level"]).any()
     assert not table.value.isna().any()
     per_run = table[table.measure == "accuracy"].groupby(["attention", "seed"]).size()
-    assert (per_run == 1 + 2 * 5).all()
+    assert (per_run == 1 + 3 * 5).all()
     assert len(per_run) == 6
     assert set(table[table.measure == "exact zeros"].attention) == {"vars-d", "vars-d, FISTA"}
     summary = comparison.summary()
@@ -123,6 +123,18 @@ def test_differences_are_paired_by_seed():
     *_, line = differences(Comparison(pd.DataFrame(rows), {}))
     assert line.startswith("- `kernel`: clean +2.5 (+1.0 to +4.0), gaussian noise +2.5")
     assert differences(Comparison(pd.DataFrame([row for row in rows if row["seed"] == 0]), {})) == []
+
+
+def test_five_seeds_carry_a_verdict():
+    gains = {"better": [1.0, 2.0, 3.0, 4.0, 5.0], "alike": [-2.0, -1.0, 0.0, 1.0, 2.5]}
+    rows = [
+        {"attention": who, "seed": seed, "measure": "accuracy", "condition": "clean", "level": 0, "value": 90 + gain}
+        for who, by_seed in {"softmax": [0.0] * 5, **gains}.items()
+        for seed, gain in enumerate(by_seed)
+    ]
+    *_, better, alike = differences(Comparison(pd.DataFrame(rows), {}))
+    assert better == "- `better`: clean +3.0 (+1.0 to +5.0)"  # 3 -+ 2.776 * 1.581 / sqrt(5)
+    assert alike == "- `alike`: clean +0.1 (-2.1 to +2.3, no difference)"
 
 
 def test_readme_marks(comparison, tmp_path):

@@ -1,4 +1,4 @@
-"""The command line: python -m unroll study | train | inspect | select | data | bench | readme."""
+"""The command line: python -m unroll study | train | inspect | swap | select | data | bench | readme."""
 
 import argparse
 import sys
@@ -18,6 +18,7 @@ from unroll.study.report import markdown, refresh
 from unroll.study.selection import select, selections
 from unroll.study.settings import Entry, build
 from unroll.study.store import Store
+from unroll.study.swapped import under_solvers
 from unroll.study.training import accuracy, pick_device, seed_everything, train
 
 
@@ -75,6 +76,18 @@ def inspect_network(options: argparse.Namespace) -> None:
             index=False, float_format="{:.3g}".format, na_rep="-"
         )
     )
+
+
+def swap_solvers(options: argparse.Namespace) -> None:
+    """Judge a trained network on the test split under other solvers: more steps, fewer steps, FISTA."""
+    network = load_network(options.weights)
+    table = under_solvers(network, load(network.data).test)
+    shown = table.pivot_table(index="solver", columns="condition", values="accuracy", sort=False)
+    _say(shown.to_string(float_format="{:.1f}".format))
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(options.out, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
+        _say(f"\nWritten to {options.out}")
 
 
 def select_settings(options: argparse.Namespace) -> None:
@@ -168,6 +181,10 @@ def _parser() -> argparse.ArgumentParser:
 
     each = add("inspect", inspect_network)
     each.add_argument("weights", type=Path, help="a file that train has written")
+
+    each = add("swap", swap_solvers)
+    each.add_argument("weights", type=Path, help="a file that train has written")
+    each.add_argument("--out", type=Path, help="also write the table, one row a solver, condition and severity (CSV)")
 
     each = add("select", select_settings)
     each.add_argument("selection", help=f"one of {', '.join(selections.names())}")

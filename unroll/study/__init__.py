@@ -12,6 +12,7 @@ from unroll.study.photographs import assemble, patches, photograph
 from unroll.study.presets import presets
 from unroll.study.settings import Entry, Settings, Size, build
 from unroll.study.style import markers, palette, theme
+from unroll.study.swapped import under_solvers, with_solver
 from unroll.study.training import (
     History,
     NonFiniteLossError,
@@ -65,4 +66,6 @@ __all__ = [
     "settling",
     "theme",
     "train",
+    "under_solvers",
+    "with_solver",
 ]

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pandas as pd
+from scipy import stats
 
 from unroll.study.compare import Comparison
 from unroll.study.files import write_aside
 from unroll.study.robustness import conditions
 
+ENOUGH = 5  # seeds, for a verdict
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
@@ -34,24 +36,33 @@ def markdown(comparison: Comparison) -> str:
 def differences(comparison: Comparison, base: str = "softmax") -> list[str]:
     """Return what each attention gains or loses against ``base``, paired by seed: a list in Markdown, or nothing.
 
-    Each difference is a mean over seeds, and behind it the lowest and the highest of them: a range, not an interval.
+    Each difference is a mean over seeds. From five seeds on Student's paired 95 % interval stands behind it, and "no
+    difference" where that holds zero; with fewer the lowest and the highest seed: a range, which carries no verdict.
     """
     table = comparison.table
     accuracy = table[table.measure == "accuracy"]
     by_seed = accuracy.pivot_table(index=["condition", "seed"], columns="attention", values="value")
     if base not in by_seed or by_seed.index.levels[1].size < 2:
         return []
-    lines = ["", f"Against {base}, in points of accuracy, paired by seed (mean; lowest to highest seed):", ""]
+    seeds = by_seed.index.levels[1].size
+    behind = "95 % interval" if seeds >= ENOUGH else "lowest to highest seed"
+    lines = ["", f"Against {base}, in points of accuracy, paired by seed (mean; {behind}):", ""]
     for label in table.attention.unique():
         if label == base:
             continue
-        gain = (by_seed[label] - by_seed[base]).groupby("condition", sort=False)
-        told = [
-            f"{condition} {gain.mean()[condition]:+.1f} ({gain.min()[condition]:+.1f} to {gain.max()[condition]:+.1f})"
-            for condition in ("clean", *conditions(table))
-        ]
+        gain = by_seed[label] - by_seed[base]
+        told = [f"{condition} {_gain(gain.loc[condition])}" for condition in ("clean", *conditions(table))]
         lines.append(f"- `{label}`: {', '.join(told)}")
     return lines
+
+
+def _gain(by_seed: pd.Series) -> str:
+    mean, low, high = by_seed.mean(), by_seed.min(), by_seed.max()
+    if len(by_seed) < ENOUGH:
+        return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
+    half = by_seed.sem() * stats.t.ppf(0.975, len(by_seed) - 1)
+    verdict = ", no difference" if abs(mean) <= half else ""
+    return f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f}{verdict})"
 
 
 def describe(comparison: Comparison) -> str:
@@ -59,7 +70,7 @@ def describe(comparison: Comparison) -> str:
     made = comparison.configuration
     seeds, size = len(made["seeds"]), made["size"]
     kind = "a demonstration: one seed carries no verdict" if seeds == 1 else f"{seeds} seeds, too few for a verdict"
-    if seeds >= 5:
+    if seeds >= ENOUGH:
         kind = f"{seeds} seeds"
     return (
         f"{made['data']}, a vision transformer of width {size['dim']} and depth {size['depth']}, "
