@@ -31,7 +31,7 @@ class RandomFeatures(nn.Module):
         seed: of the projection; PyTorch's global generator when None.
         learned: whether the projection is trained; then the kernel is what comes out of it.
         sphere: put u on the unit sphere first; when False, its length counts: u is divided by D ** 1/4 and the constant
-            minus half its square, so that the kernel is that of softmax attention, :math:`e^{u^\top w / (\sqrt D\, T)}`.
+            follows it, so that the kernel is that of softmax attention, :math:`e^{u^\top w / (\sqrt D\, T)}`.
 
     Shapes: [B, H, N, D] to [B, H, N, M].
 

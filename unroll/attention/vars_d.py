@@ -24,12 +24,13 @@ class VarsD(IterativeAttention):
     r"""Sparse reconstruction of the values from dynamic templates, with any solver.
 
     .. math::
-        F = \mathrm{colnorm}(\phi(Q)), \qquad
+        F = \mathrm{colnorm}(\phi(Q)\, K), \qquad
         z^\star = \arg\min_z \tfrac12 |V - F z|^2 + \lambda |z|_1, \qquad y = F z^\star
 
-    Each column of F, a template over the tokens, has unit norm. The paper's attractor settles in z*; a few
-    solver steps stop on the way. With lambda = 0, one step of size 1 from zero is y = F F'V: kernel attention with
-    queries and keys shared, up to the axis that is normalised.
+    Each column of F, a template over the tokens, has unit norm. The directions in which phi looks and the map K are
+    learned; as published they are random and the identity. The paper's attractor settles in z*; a few solver steps stop
+    on the way. With lambda = 0, one step of size 1 from zero is y = F F'V: kernel attention with queries and keys
+    shared, up to the axis that is normalised.
 
     Args:
         dim: model width C.
@@ -47,9 +48,12 @@ class VarsD(IterativeAttention):
         origin: where the solver sets out: "zero" when None, or "correlation", from prox(F'V) (as published).
         bound: the step bound L, by its name in ``problems.BOUNDS``; "schatten" when None ("released" as published).
         learned_templates: learn a linear map on the templates, one a head: F K in the place of F, K the identity at
-            first. Unlike the released factors it keeps the energy: G = K'F'FK, c = K'F'V.
-        learned_projection: learn the projection of the features, which is random and fixed otherwise.
-        sphere: put queries on the unit sphere, as published; when False their length counts, as in softmax attention.
+            first. Unlike the released factors it keeps the energy: G = K'F'FK, c = K'F'V. On when None (off as
+            published).
+        learned_projection: learn the projection of the features, which is random and fixed otherwise. On when None (off
+            as published).
+        sphere: put queries on the unit sphere; when False their length counts, as in softmax attention. Off when None
+            (on as published).
         learned_gram: learn factors on the problem (see :class:`LearnedFactors`); off when None (on as published).
         warm_start: set out from the code of the layer before; needs ``projection_seed``.
         projection_seed: draw the random projection from this seed, so that layers with the same one share their
@@ -88,9 +92,9 @@ class VarsD(IterativeAttention):
         normalisation: Literal["columns", "slots"] = "columns",
         origin: Literal["zero", "correlation"] | None = None,
         bound: str | None = None,
-        learned_templates: bool = False,
-        learned_projection: bool = False,
-        sphere: bool = True,
+        learned_templates: bool | None = None,
+        learned_projection: bool | None = None,
+        sphere: bool | None = None,
         learned_gram: bool | None = None,
         warm_start: bool = False,
         projection_seed: int | None = None,
@@ -123,13 +127,13 @@ class VarsD(IterativeAttention):
             count,
             temperature=pick(temperature, 1 / 3, 1.0),
             seed=projection_seed,
-            learned=learned_projection,
-            sphere=sphere,
+            learned=pick(learned_projection, True, False),
+            sphere=pick(sphere, False, True),
         )
         self.scale = nn.Parameter(torch.zeros(heads, 1, 1)) if learned_weight else None
         self.static = self.make_static()
         atoms = count + (0 if self.static is None else self.static.shape[-1])
-        self.map = nn.Parameter(torch.eye(atoms).repeat(heads, 1, 1)) if learned_templates else None
+        self.map = nn.Parameter(torch.eye(atoms).repeat(heads, 1, 1)) if pick(learned_templates, True, False) else None
         self.factors = LearnedFactors(atoms) if pick(learned_gram, False, True) else None
         if warm_start and projection_seed is None:
             raise ValueError("warm_start needs projection_seed, so that the layers' templates have common directions")
