@@ -17,8 +17,8 @@ help:
 	@echo "make lint       ruff check and ruff format --check"
 	@echo "make notebooks  execute every notebook in place"
 	@echo "make bench      cost of every attention relative to softmax, steps and seconds of every solver: benchmarks/"
-	@echo "make results    regenerate results/foundation/ (three seeds, about an hour) and the README"
-	@echo "make selection  train the candidates from which defaults were chosen: results/selection/ (half an hour)"
+	@echo "make results    regenerate results/vars/ (five seeds, about two hours; goes on where it stopped) and the README"
+	@echo "make selection  train the candidates from which defaults were chosen: results/selection/, results/vars-search/ (two hours)"
 
 # pip resolves against constraints.txt, so that a fresh install is small and the same tomorrow.
 $(READY): pyproject.toml constraints.txt
@@ -51,12 +51,12 @@ notebooks: $(READY)
 	$(EXECUTE) notebooks/*.ipynb
 
 results: $(READY)
-	$(BIN)/python -m unroll study --preset foundation
+	$(BIN)/python -m unroll study --preset vars
 	$(BIN)/python -m unroll readme
 
 selection: $(READY)
 	$(BIN)/python -m unroll select recipe
-	$(BIN)/python -m unroll select vars-d
+	$(BIN)/python -m unroll study --preset vars-search
 
 clean:
 	rm -rf $(VENV) build dist

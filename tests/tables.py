@@ -103,7 +103,8 @@ VARIANTS = {
     "vars-d-published": ("vars-d", {"published": True}),
     "vars-d-slots": ("vars-d", {"normalisation": "slots", "penalty": "group-l2", "weight": 0.1}),
     "vars-d-relative": ("vars-d", {"relative": True, "weight": 0.1, "learned_weight": True, "origin": "correlation"}),
-    "vars-d-learned": ("vars-d", {"learned_templates": True, "learned_projection": True, "sphere": False}),
+    "vars-d-random": ("vars-d", {"learned_templates": False, "learned_projection": False, "sphere": True}),
+    "vars-d-readout": ("vars-d", {"learned_readout": True, "weight": 0.2}),
     "vars-d-warm": ("vars-d", {"warm_start": True, "projection_seed": 3}),
     "vars-d-potential": (
         "vars-d",

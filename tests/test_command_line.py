@@ -71,7 +71,7 @@ def test_train_command_keeps_weights_that_load(tmp_path, capsys):
     ("command", "message"),
     [
         (["train", "sofmax"], "unroll: unknown attention 'sofmax': did you mean 'softmax'?"),
-        (["select", "vars"], "unroll: unknown selection 'vars': did you mean 'vars-d'?"),
+        (["select", "recipes"], "unroll: unknown selection 'recipes': did you mean 'recipe'?"),
         (["data", "mnist"], "unroll: unknown data set 'mnist': did you mean 'mnist5k'?"),
         (["study", "--preset", "slow"], "unroll: unknown preset 'slow'"),
         (["study", "--epochs", "0"], "unroll: epochs must be a whole number >= 1, got 0"),

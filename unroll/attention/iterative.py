@@ -109,9 +109,9 @@ class IterativeAttention(Attention):
         .. math:: A_{ij} = \frac1D \sum_d \frac{\partial\, o_{id}}{\partial\, v_{jd}}
 
         The templates and the penalty's weight are held fixed; heads are read before the output projection. It is exact
-        for problems in Gram form, ``correlation = F'V`` with ``readout(z) = F z``: the derivative by the correlation,
-        from one back-propagation an output token (one an entry, where the penalty ties columns together), is read out
-        as a code is. It needs no graph of the caller's.
+        for problems in Gram form, ``correlation = F'V``: the derivative by the correlation, from one back-propagation
+        an output token (one an entry, where the penalty ties columns together), is multiplied by F: by
+        ``readout.synthesis`` where the readout has one, else by the readout itself. It needs no graph of the caller's.
         """
         with torch.enable_grad():
             problem, readout = self.bind(x.detach(), mask)
@@ -127,4 +127,4 @@ class IterativeAttention(Attention):
 
             rows = [sum(slopes(i, group) for group in groups) for i in range(outputs.shape[2])]
         with torch.no_grad():
-            return readout(torch.cat(rows, dim=-1)).mT
+            return getattr(readout, "synthesis", readout)(torch.cat(rows, dim=-1)).mT

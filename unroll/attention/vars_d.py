@@ -1,6 +1,6 @@
 """VARS with a dynamic dictionary: tokens reconstruct their values sparsely from templates made of themselves."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import torch
@@ -50,6 +50,8 @@ class VarsD(IterativeAttention):
         learned_templates: learn a linear map on the templates, one a head: F K in the place of F, K the identity at
             first. Unlike the released factors it keeps the energy: G = K'F'FK, c = K'F'V. On when None (off as
             published).
+        learned_readout: learn what a code is read out as, one linear map a head: y = F R z, R the identity at first.
+            The problem, and so the code, stay as they are.
         learned_projection: learn the projection of the features, which is random and fixed otherwise. On when None (off
             as published).
         sphere: put queries on the unit sphere; when False their length counts, as in softmax attention. Off when None
@@ -93,6 +95,7 @@ class VarsD(IterativeAttention):
         origin: Literal["zero", "correlation"] | None = None,
         bound: str | None = None,
         learned_templates: bool | None = None,
+        learned_readout: bool = False,
         learned_projection: bool | None = None,
         sphere: bool | None = None,
         learned_gram: bool | None = None,
@@ -134,6 +137,7 @@ class VarsD(IterativeAttention):
         self.static = self.make_static()
         atoms = count + (0 if self.static is None else self.static.shape[-1])
         self.map = nn.Parameter(torch.eye(atoms).repeat(heads, 1, 1)) if pick(learned_templates, True, False) else None
+        self.reading = nn.Parameter(torch.eye(atoms).repeat(heads, 1, 1)) if learned_readout else None
         self.factors = LearnedFactors(atoms) if pick(learned_gram, False, True) else None
         if warm_start and projection_seed is None:
             raise ValueError("warm_start needs projection_seed, so that the layers' templates have common directions")
@@ -191,10 +195,7 @@ class VarsD(IterativeAttention):
             origin=self.origin,
             symmetric=self.factors is None,
         )
-
-        def readout(code: Tensor) -> Tensor:
-            return f @ (loads * code if self.map is None else loads @ code)
-
+        readout = _Dictionary(f, loads, self.reading)
         return LCA(problem) if self.coordinates == "potential" else problem, readout
 
     def _lambda(self, correlation: Annotated[Tensor, "B H M D"]) -> float | Tensor:
@@ -209,6 +210,23 @@ class VarsD(IterativeAttention):
             f"normalisation={self.normalisation!r}, origin={self.origin!r}, bound={self.bound!r}{learned}, "
             f"solver={self.solver}"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Dictionary:
+    """The templates in factors: raw ones, and what a code is multiplied by before it meets them."""
+
+    raw: Annotated[Tensor, "B H N M"]
+    loads: Annotated[Tensor, "B H M 1"] | Annotated[Tensor, "B H M M"]
+    reading: Annotated[Tensor, "H M M"] | None
+
+    def __call__(self, code: Annotated[Tensor, "B H M D"]) -> Annotated[Tensor, "B H N D"]:
+        return self.synthesis(code if self.reading is None else self.reading @ code)
+
+    def synthesis(self, code: Annotated[Tensor, "B H M D"]) -> Annotated[Tensor, "B H N D"]:
+        """Return F z."""
+        one_each = self.loads.shape[-1] == 1
+        return self.raw @ (self.loads * code if one_each else self.loads @ code)
 
 
 def _inverse_norms(gram: Annotated[Tensor, "B H M M"]) -> Annotated[Tensor, "B H M 1"]:

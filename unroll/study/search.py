@@ -1,7 +1,4 @@
-"""A random search over the settings of VARS: entries drawn from a space of choices, by a seed.
-
-Every choice is drawn by itself, so that the effect of one can be read off the whole table, averaged over the others.
-"""
+"""What was tried to find the settings of VARS: a ladder from the published ones, and draws from a space of choices."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -10,7 +7,35 @@ from unroll.problems import penalties
 from unroll.solvers import FISTA, Unrolled
 from unroll.study.settings import Entry
 
-# A choice that is listed twice is drawn twice as often.
+RANDOM_FEATURES = {"learned_templates": False, "learned_projection": False, "sphere": True}
+_TRUE = {"published": True, "penalty": "l1"}  # the published setting with a true threshold
+_BARE = {**_TRUE, "learned_gram": False}  # ... and without learned factors
+_SMALL = {"templates": 32, "temperature": 1.0, "weight": 0.3, "origin": "correlation", "bound": "released"}
+
+
+def _vars_d(label: str, **options: object) -> Entry:
+    return Entry("vars-d", options, label)
+
+
+# One rung at a time, each a question: which part of the published setting matters, and what can stand in for it?
+LADDER = (
+    _vars_d("published, true threshold", **_TRUE),
+    _vars_d("published, no learned factors", published=True, learned_gram=False),
+    _vars_d("published, true threshold, no learned factors", **_BARE),
+    _vars_d("... and from zero", **_BARE, origin="zero"),
+    _vars_d("random features", **RANDOM_FEATURES),
+    _vars_d("learned map on random features", learned_projection=False, sphere=True),
+    _vars_d("... otherwise as published", learned_projection=False, sphere=True, **_SMALL),
+    _vars_d("learned projection, no map", learned_templates=False),
+    _vars_d("learned readout", learned_readout=True),
+    _vars_d("relative lambda 0.1", relative=True, weight=0.1),
+    _vars_d("relative lambda 0.25", relative=True, weight=0.25),
+    _vars_d("hard threshold", penalty="hard-threshold", weight=0.5),
+)
+
+# Every choice is drawn by itself, so that the effect of one can be read off the table, averaged over the others. All
+# draws have random features: they were made before templates could be learned. A choice that is listed twice is drawn
+# twice as often.
 SPACE: Mapping[str, Sequence[object]] = {
     "attention": ("vars-d", "vars-d", "vars-d", "vars-sd"),
     "templates": (4, 8, 16, 32, 64),
@@ -46,7 +71,7 @@ def _fits(choice: Mapping[str, object]) -> bool:
 
 
 def _options(choice: Mapping[str, object]) -> dict[str, object]:
-    options, weight = dict(choice), choice["weight"]
+    options, weight = {**choice, **RANDOM_FEATURES}, choice["weight"]
     if isinstance(weight, str):
         options |= {"weight": float(weight.split()[0]), "relative": True}
     if choice["warm_start"]:

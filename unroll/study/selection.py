@@ -7,7 +7,6 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from unroll.registry import Registry
-from unroll.solvers import FISTA
 from unroll.study.augment import RandomAffine
 from unroll.study.compare import run_study
 from unroll.study.files import write_aside
@@ -35,26 +34,6 @@ selections.register("recipe")(
         "learning rate 1e-3": _softmax(learning_rate=1e-3),
         "learning rate 2e-3": _softmax(learning_rate=2e-3),
         "learning rate 8e-3": _softmax(learning_rate=8e-3),
-    }
-)
-
-
-def _vars_d(**options: object) -> tuple[Entry, Recipe]:
-    return Entry("vars-d", options), _RECIPE
-
-
-# One setting at a time is moved away from the defaults.
-selections.register("vars-d")(
-    {
-        "default": _vars_d(),
-        "8 templates": _vars_d(templates=8),
-        "32 templates": _vars_d(templates=32),
-        "T = 1": _vars_d(temperature=1.0),
-        "T = 1/9": _vars_d(temperature=1 / 9),
-        "lambda = 0.3": _vars_d(weight=0.3),
-        "lambda = 2": _vars_d(weight=2.0),
-        "10 FISTA steps": _vars_d(solver=FISTA(10)),
-        "published": (Entry("vars-d", {"published": True}), _RECIPE),
     }
 )
 
