@@ -257,7 +257,7 @@ def test_one_hopfield_step_is_softmax_attention():
         (lambda: create("vars-d", dim=8, heads=2, penalty="l2"), r"unknown penalty 'l2': known: elastic-net, gelu"),
         (
             lambda: create("vars-d", dim=8, heads=2, warm_start=True),
-            r"warm_start needs projection_seed, so that the layers' templates have common directions",
+            r"warm_start needs projection_seed, and neither learned_templates nor learned_projection, so that",
         ),
         (
             lambda: create("vars-d", dim=8, heads=2, coordinates="potential", solver=solvers.FISTA(5)),

@@ -1,6 +1,6 @@
 """VARS with a dynamic dictionary: tokens reconstruct their values sparsely from templates made of themselves."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from unroll import validate
 from unroll.attention.base import Traits, hide_tokens
+from unroll.attention.dictionary import Dictionary, identities, products
 from unroll.attention.features import RandomFeatures
 from unroll.attention.iterative import IterativeAttention, Readout
 from unroll.attention.registry import register
@@ -15,8 +16,6 @@ from unroll.attention.released import LearnedFactors
 from unroll.contracts import Kind
 from unroll.problems import BOUNDS, LCA, Reconstruction, penalties
 from unroll.solvers import Flow, Implicit, Solver, Unrolled
-
-_EPS = 1e-12  # the release's floor under a norm
 
 
 @register("vars-d")
@@ -57,9 +56,9 @@ class VarsD(IterativeAttention):
         sphere: put queries on the unit sphere; when False their length counts, as in softmax attention. Off when None
             (on as published).
         learned_gram: learn factors on the problem (see :class:`LearnedFactors`); off when None (on as published).
-        warm_start: set out from the code of the layer before; needs ``projection_seed``.
-        projection_seed: draw the random projection from this seed, so that layers with the same one share their
-            templates' directions.
+        warm_start: set out from the code of the layer before; needs ``projection_seed`` and templates that are not
+            learned, so that layers with one seed share their templates' directions.
+        projection_seed: draw the random projection from this seed.
         coordinates: "code", or "potential" for the locally competitive algorithm, whose flow settles in the same code.
         solver: how the problem is solved; when None five unrolled steps as published, or a flow for potentials.
         grid: ignored here; ``vars-sd`` needs it.
@@ -130,17 +129,20 @@ class VarsD(IterativeAttention):
             count,
             temperature=pick(temperature, 1 / 3, 1.0),
             seed=projection_seed,
-            learned=pick(learned_projection, True, False),
+            learned=pick(learned_projection, not warm_start, False),
             sphere=pick(sphere, False, True),
         )
         self.scale = nn.Parameter(torch.zeros(heads, 1, 1)) if learned_weight else None
         self.static = self.make_static()
         atoms = count + (0 if self.static is None else self.static.shape[-1])
-        self.map = nn.Parameter(torch.eye(atoms).repeat(heads, 1, 1)) if pick(learned_templates, True, False) else None
-        self.reading = nn.Parameter(torch.eye(atoms).repeat(heads, 1, 1)) if learned_readout else None
+        self.map = nn.Parameter(identities(heads, atoms)) if pick(learned_templates, not warm_start, False) else None
+        self.reading = nn.Parameter(identities(heads, atoms)) if learned_readout else None
         self.factors = LearnedFactors(atoms) if pick(learned_gram, False, True) else None
-        if warm_start and projection_seed is None:
-            raise ValueError("warm_start needs projection_seed, so that the layers' templates have common directions")
+        if warm_start and (projection_seed is None or self.map is not None or learned_projection):
+            raise ValueError(
+                "warm_start needs projection_seed, and neither learned_templates nor learned_projection, so that the "
+                "layers' templates have common directions"
+            )
         # The release holds L constant, so the gradient is not that of its output.
         exact = self.bound != "released" or isinstance(self.solver, Implicit)
         self.traits = replace(self.traits, carries=warm_start, exact_gradient=exact)
@@ -171,18 +173,7 @@ class VarsD(IterativeAttention):
             )
         q, v = self.project(x, mask)
         f = self.templates(q, mask)
-        # The columns' norms stand on the diagonal of the Gram matrix. Dividing the small products by them, and the code
-        # before it is read out, spares every pass over the templates themselves that normalising them would take.
-        gram, correlation = f.mT @ f, f.mT @ v
-        loads = _inverse_norms(gram)
-        if self.map is None:
-            gram, correlation = loads * gram * loads.mT, loads * correlation
-        else:
-            mixed = loads * self.map
-            gram = mixed.mT @ gram @ mixed
-            norm = _inverse_norms(gram)
-            gram, correlation = norm * gram * norm.mT, norm * (mixed.mT @ correlation)
-            loads = mixed * norm.mT
+        gram, correlation, loads = products(f, v, self.map)
         weight, lipschitz = self._lambda(correlation), BOUNDS[self.bound](gram)
         if self.factors is not None:
             gram, weight, lipschitz = self.factors(gram, weight, lipschitz)
@@ -195,7 +186,7 @@ class VarsD(IterativeAttention):
             origin=self.origin,
             symmetric=self.factors is None,
         )
-        readout = _Dictionary(f, loads, self.reading)
+        readout = Dictionary(f, loads, self.reading)
         return LCA(problem) if self.coordinates == "potential" else problem, readout
 
     def _lambda(self, correlation: Annotated[Tensor, "B H M D"]) -> float | Tensor:
@@ -210,25 +201,3 @@ class VarsD(IterativeAttention):
             f"normalisation={self.normalisation!r}, origin={self.origin!r}, bound={self.bound!r}{learned}, "
             f"solver={self.solver}"
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Dictionary:
-    """The templates in factors: raw ones, and what a code is multiplied by before it meets them."""
-
-    raw: Annotated[Tensor, "B H N M"]
-    loads: Annotated[Tensor, "B H M 1"] | Annotated[Tensor, "B H M M"]
-    reading: Annotated[Tensor, "H M M"] | None
-
-    def __call__(self, code: Annotated[Tensor, "B H M D"]) -> Annotated[Tensor, "B H N D"]:
-        return self.synthesis(code if self.reading is None else self.reading @ code)
-
-    def synthesis(self, code: Annotated[Tensor, "B H M D"]) -> Annotated[Tensor, "B H N D"]:
-        """Return F z."""
-        one_each = self.loads.shape[-1] == 1
-        return self.raw @ (self.loads * code if one_each else self.loads @ code)
-
-
-def _inverse_norms(gram: Annotated[Tensor, "B H M M"]) -> Annotated[Tensor, "B H M 1"]:
-    """Return one over the norm of each template, which stands on the diagonal of the Gram matrix."""
-    return gram.diagonal(dim1=-2, dim2=-1).clamp_min(_EPS**2).rsqrt()[..., None]
