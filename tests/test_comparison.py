@@ -100,6 +100,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 def test_cost_table_reports_ratios():
     shape = Shape(1, 9, 8, 2)
     table = cost_table(lambda s: {"softmax": create("softmax", dim=s.dim, heads=s.heads)}, shapes=[shape], rounds=2)
+    assert table["share of matmul bound"].between(0, 2).all()
     assert table["ratio to softmax"][table.layer == "softmax"].eq(1).all()
     assert set(table.layer) == {"softmax", "(bare projections)"}
     with pytest.raises(ValueError, match=r"layers must hold 'softmax', the yardstick"):
@@ -107,7 +108,9 @@ def test_cost_table_reports_ratios():
 
 
 def test_benchmark_writes_its_table_and_environment(tmp_path):
-    table = run_benchmark(tmp_path, rounds=1, shapes=[Shape(1, 16, 8, 2)])
+    table = run_benchmark(tmp_path, rounds=1, shapes=[Shape(1, 16, 8, 2)], tokens=(16, 32))
+    grown = pd.read_csv(tmp_path / "growth.csv")
+    assert grown["kept a token, relative"].between(0.5, 1).all()  # what does not grow weighs less on more tokens
     assert set(table.layer) == {*unroll.names(), "vars-d, published", "(bare projections)"}
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "attention_cost.csv"), table, rtol=1e-3)
     assert json.loads((tmp_path / "attention_cost.json").read_text())["rounds"] == 1

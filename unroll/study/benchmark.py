@@ -9,10 +9,11 @@ import pandas as pd
 from unroll.attention import Attention, create, names
 from unroll.study.compare import describe_environment
 from unroll.study.files import write_aside
-from unroll.study.timing import SHAPES, Shape, cost_table
+from unroll.study.timing import SHAPES, Shape, cost_table, growth_table
 from unroll.study.training import pick_device
 
-TABLE, ENVIRONMENT = "attention_cost.csv", "attention_cost.json"
+TABLE, GROWTH, ENVIRONMENT = "attention_cost.csv", "growth.csv", "attention_cost.json"
+TOKENS = (1024, 4096, 16384)
 
 
 def layers(shape: Shape) -> dict[str, Attention]:
@@ -24,12 +25,16 @@ def layers(shape: Shape) -> dict[str, Attention]:
     return made
 
 
-def run_benchmark(folder: Path, rounds: int = 9, shapes: Sequence[Shape] = SHAPES) -> pd.DataFrame:
-    """Measure, write the table and the environment into ``folder``, and return the table."""
+def run_benchmark(
+    folder: Path, rounds: int = 9, shapes: Sequence[Shape] = SHAPES, tokens: Sequence[int] = TOKENS
+) -> pd.DataFrame:
+    """Measure, write the tables and the environment into ``folder``, and return the table of costs."""
     device = pick_device()
     table = cost_table(layers, shapes=shapes, rounds=rounds, device=device)
+    grown = growth_table(create("vars-d", dim=192, heads=3).to(device), tokens, device=device)
     folder.mkdir(parents=True, exist_ok=True)
     write_aside(folder / TABLE, lambda path: table.to_csv(path, index=False, float_format="%.4g"))
+    write_aside(folder / GROWTH, lambda path: grown.to_csv(path, index=False, float_format="%.4g"))
     text = json.dumps({**describe_environment(device), "rounds": rounds}, indent=2) + "\n"
     write_aside(folder / ENVIRONMENT, lambda path: path.write_text(text))
     return table

@@ -160,6 +160,36 @@ def cost_table(
     return pd.DataFrame(rows)
 
 
+def growth_table(
+    layer: Attention,
+    tokens: Sequence[int] = (1024, 4096, 16384),
+    *,
+    rounds: int = 5,
+    device: torch.device | None = None,
+) -> pd.DataFrame:
+    """Return time and memory of one layer, forward and backward, against the number of tokens.
+
+    Columns: tokens, milliseconds, and what a token takes of both in units of what it takes at the smallest number:
+    1 throughout for a layer whose cost is linear.
+    """
+    inputs = [torch.randn(1, count, layer.dim, device=device, requires_grad=True) for count in tokens]
+    works = {str(x.shape[1]): forward_backward(layer, x, torch.randn_like(x)) for x in inputs}
+    spent = [statistics.median(seconds) for seconds in paired_seconds(works, rounds).values()]
+    kept = [kept_bytes(layer, x) for x in inputs]
+    return pd.DataFrame(
+        {
+            "tokens": tokens,
+            "milliseconds": [1e3 * seconds for seconds in spent],
+            "time a token, relative": _per_token(spent, tokens),
+            "kept a token, relative": _per_token(kept, tokens),
+        }
+    )
+
+
+def _per_token(amounts: Sequence[float], tokens: Sequence[int]) -> list[float]:
+    return [amount / count / (amounts[0] / tokens[0]) for amount, count in zip(amounts, tokens, strict=True)]
+
+
 def _wait() -> None:
     """Let an accelerator finish, so that the clock tells the truth."""
     if torch.accelerator.is_available():
