@@ -51,7 +51,7 @@ notebooks: $(READY)
 	$(EXECUTE) notebooks/*.ipynb
 
 results: $(READY)
-	$(BIN)/python -m unroll study --preset vars
+	$(BIN)/python -m unroll study --preset vars --networks
 	$(BIN)/python -m unroll readme
 
 selection: $(READY)

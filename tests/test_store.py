@@ -99,6 +99,14 @@ def test_train_then_inspect(tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "none")]) == 1
 
 
+def test_a_study_hands_out_its_networks(tmp_path, capsys):
+    out, store = str(tmp_path / "out"), str(tmp_path / "store")
+    command = ["study", "--attentions", "softmax", "--data", "digits", "--epochs", "1", "--out", out, "--store", store]
+    assert main([*command, "--networks"]) == 0
+    assert load_network(tmp_path / "out" / "networks" / "softmax.safetensors").data == "digits"
+    assert "softmax" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("part", ["2", "0/2", "3/2", "a/b"])
 def test_bad_parts(part, capsys):
     with pytest.raises(SystemExit):

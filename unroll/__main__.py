@@ -46,11 +46,15 @@ def study(options: argparse.Namespace) -> None:
         settings = replace(settings, recipe=replace(settings.recipe, epochs=options.epochs))
     # results/ holds what a preset makes, unchanged; everything else goes to runs/.
     folder = options.out or Path("results" if settings == preset else "runs") / options.preset
-    comparison = run_study(settings, Store(options.store), options.part)
+    store = Store(options.store)
+    comparison = run_study(settings, store, options.part)
     if comparison is None:
         _say("This part is done; the comparison is written once the other parts are.")
         return
     comparison.save(folder)
+    for entry in settings.entries if options.networks else ():
+        name = entry.label.replace(", ", "-")
+        store.network(entry, settings.seeds[0], settings).save(folder / "networks" / f"{name}.safetensors")
     _say(markdown(comparison))
     _say(f"\nWritten to {folder}: " + ", ".join(sorted(path.name for path in folder.iterdir())))
 
@@ -166,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("runs/store"),
         help="folder of finished runs, which are never repeated (%(default)s)",
     )
+    each.add_argument("--networks", action="store_true", help="also write the networks of the first seed")
     each.add_argument(
         "--part", type=_part, default=(0, 1), help="K/N makes every N-th run only: start N processes that share a store"
     )
