@@ -82,6 +82,10 @@ def test_damaged_and_missing_networks(tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"cannot be read as a network, so it is damaged"):
         load_network(path)
+    path.write_bytes(whole)
+    Network(small_model("vars-d")[0], Entry("softmax"), "digits", SMALL, 0).save(path)
+    with pytest.raises(DataError, match=r"do not fit 'softmax' as it is built now: train it again"):
+        load_network(path)
     from safetensors.torch import save_file
 
     save_file({"weight": torch.ones(2)}, path)

@@ -81,4 +81,6 @@ class RandomFeatures(nn.Module):
         return exponent.sub_(0.5 * math.log(self.count)).exp_()
 
     def extra_repr(self) -> str:
-        return f"count={self.count}, temperature={self.temperature:g}"
+        kind = "learned" if isinstance(self.projection, nn.Parameter) else "random"
+        sphere = ", on the sphere" if self.sphere else ""
+        return f"count={self.count}, temperature={self.temperature:g}, {kind} projection{sphere}"

@@ -195,7 +195,8 @@ class VarsD(IterativeAttention):
 
     def extra_repr(self) -> str:
         unit = " of the largest correlation" if self.relative else ""
-        learned = ", learned factors" if self.factors is not None else ""
+        parts = {"map": self.map, "readout": self.reading, "lambda": self.scale, "factors": self.factors}
+        learned = "".join(f", learned {name}" for name, part in parts.items() if part is not None)
         return (
             f"{super().extra_repr()}, weight={self.weight:g}{unit}, penalty={self.penalty!r}, "
             f"normalisation={self.normalisation!r}, origin={self.origin!r}, bound={self.bound!r}{learned}, "

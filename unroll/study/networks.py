@@ -54,7 +54,7 @@ def load_network(path: Path) -> Network:
     """Return the network that :meth:`Network.save` wrote.
 
     Raises:
-        DataError: when the file is missing, damaged, or not such a file.
+        DataError: when the file is missing, damaged, not such a file, or of a layer that has changed since.
     """
     if not path.is_file():
         raise DataError(f"{path} is missing: 'python -m unroll train NAME --out {path}' makes such a file")
@@ -68,7 +68,12 @@ def load_network(path: Path) -> Network:
         raise DataError(f"{path} cannot be read as a network, so it is damaged: {error}") from error
     entry, size = Entry.from_dict(made["entry"]), Size(**made["size"])
     model = build(entry, load(made["data"]), size)
-    model.load_state_dict(weights)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(
+            f"the weights of {path} do not fit {entry.label!r} as it is built now: train it again"
+        ) from error
     return Network(model.eval(), entry, made["data"], size, made["seed"])
 
 
