@@ -70,15 +70,17 @@ class RandomFeatures(nn.Module):
             self.register_buffer("projection", projection)
 
     def forward(self, u: Annotated[Tensor, "B H N D"]) -> Annotated[Tensor, "B H N M"]:
-        # The length as a factor of its own, and all constants in one: fewer passes over [B, H, N, M] than F.normalize.
+        # All that is subtracted is one number a token, and is taken off in place: few passes over [B, H, N, M].
         squared = u.square().sum(dim=-1, keepdim=True)
         scale = self.temperature**-0.5
         if self.sphere:
-            exponent = (u * squared.clamp_min(_EPS**2).rsqrt()) @ (self.projection * scale)
-            return exponent.sub_(0.5 / self.temperature + 0.5 * math.log(self.count)).exp_()
-        root = u.shape[-1] ** -0.25
-        exponent = u @ (self.projection * (root * scale)) - squared * (0.5 * (root * scale) ** 2)
-        return exponent.sub_(0.5 * math.log(self.count)).exp_()
+            u = u * squared.clamp_min(_EPS**2).rsqrt()
+            constant = 0.5 / self.temperature
+        else:
+            scale *= u.shape[-1] ** -0.25
+            constant = squared * (0.5 * scale**2)
+        exponent = u @ (self.projection * scale)
+        return exponent.sub_(constant + 0.5 * math.log(self.count)).exp_()
 
     def extra_repr(self) -> str:
         kind = "learned" if isinstance(self.projection, nn.Parameter) else "random"
