@@ -9,6 +9,7 @@ from tables import dictionary, values
 
 from unroll.contracts import Kind
 from unroll.problems import BOUNDS, L1, GELUShrinkage, Reconstruction, largest_eigenvalue, power_iteration, row_sum
+from unroll.problems.bounds import released_bound
 from unroll.solvers import FISTA, Unrolled
 
 
@@ -82,7 +83,14 @@ def test_bounds_keep_nan_in_its_sample(bound):
     torch.testing.assert_close(bounds[1:], BOUNDS[bound](gram[1:]))
 
 
-@pytest.mark.parametrize("bound", BOUNDS)
+def test_the_released_bound_is_a_constant_above_the_row_sum():
+    f = torch.randn(2, 7, 4, dtype=torch.float64, requires_grad=True)
+    bound = released_bound(f.mT @ f)
+    assert torch.equal(bound, 1 + row_sum(f.mT @ f))
+    assert not bound.requires_grad
+
+
+@pytest.mark.parametrize("bound", [name for name in BOUNDS if name != "released"])
 def test_bounds_have_exact_gradients_and_survive_an_empty_dictionary(bound):
     f = torch.randn(2, 7, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda f: BOUNDS[bound](f.mT @ f), f)
