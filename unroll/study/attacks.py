@@ -1,29 +1,16 @@
 """Attacks: images changed on purpose, through the network's own gradient."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unroll.registry import Registry
+from unroll.study.corruptions import Condition
 from unroll.study.data import Split
 
 
-@dataclass(frozen=True)
-class Attack:
-    """One way to fool a network.
-
-    Attributes:
-        apply: takes the network, a split and a strength, and returns the changed images.
-        strengths: what severities 1 to 5 mean, growing.
-        unit: what a strength is, for the axis of a figure.
-    """
-
-    apply: Callable[[nn.Module, Split, float], Tensor]
-    strengths: tuple[float, float, float, float, float]
-    unit: str
+class Attack(Condition):
+    """Made for one network: ``apply`` takes the network, a split and a strength."""
 
 
 attacks: Registry[Attack] = Registry("attack")

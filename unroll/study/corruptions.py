@@ -14,18 +14,22 @@ SEVERITIES = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True)
-class Corruption:
-    """One way to spoil images.
+class Condition:
+    """One way to make images harder, at five severities.
 
     Attributes:
-        apply: takes a split, a strength and a generator, and returns the spoilt images.
+        apply: returns the changed images, [B, channels, height, width].
         strengths: what severities 1 to 5 mean, growing.
         unit: what a strength is, for the axis of a figure.
     """
 
-    apply: Callable[[Split, float, torch.Generator], Tensor]
+    apply: Callable[..., Tensor]
     strengths: tuple[float, float, float, float, float]
     unit: str
+
+
+class Corruption(Condition):
+    """The same for every network: ``apply`` takes a split, a strength and a generator."""
 
 
 corruptions: Registry[Corruption] = Registry("corruption")

@@ -7,11 +7,11 @@ import pandas as pd
 from torch import nn
 
 from unroll.study.attacks import Attack, attacks
-from unroll.study.corruptions import SEVERITIES, Corruption, corrupt, corruptions
+from unroll.study.corruptions import SEVERITIES, Condition, corrupt, corruptions
 from unroll.study.data import Split
 
 
-def conditions(table: pd.DataFrame | None = None) -> dict[str, Corruption | Attack]:
+def conditions(table: pd.DataFrame | None = None) -> dict[str, Condition]:
     """Return every corruption and attack by name, or only those that a tidy table holds."""
     every = {name: registry[name] for registry in (corruptions, attacks) for name in registry}
     return every if table is None else {name: every[name] for name in every if (table.condition == name).any()}
