@@ -61,7 +61,8 @@ class _Unrolled(torch.autograd.Function):
             )
             return *(slopes.get(id(tensor)) for tensor in inputs), None
         back = transition.flatten(0, -3).mT
-        by_transition = torch.zeros_like(back)
+        # Not zeros_like, which would take over the transposed strides: a product into those has no batched kernel.
+        by_transition = transition.new_zeros(back.shape)
         by_drive, by_threshold = torch.zeros_like(drive), torch.zeros_like(threshold)
         for following, code in zip(reversed(codes), reversed([start, *codes[:-1]]), strict=True):
             passed = torch.where(following != 0, upstream, 0)
