@@ -7,14 +7,20 @@ from unroll.problems import penalties
 from unroll.solvers import FISTA, Unrolled
 from unroll.study.settings import Entry
 
-RANDOM_FEATURES = {"learned_templates": False, "learned_projection": False, "sphere": True}
+_RANDOM = {"learned_templates": False, "learned_projection": False, "sphere": True}
 _TRUE = {"published": True, "penalty": "l1"}  # the published setting with a true threshold
 _BARE = {**_TRUE, "learned_gram": False}  # ... and without learned factors
+_FACTORS = {"learned_gram": True, "bound": "released"}
 _SMALL = {"templates": 32, "temperature": 1.0, "weight": 0.3, "origin": "correlation", "bound": "released"}
 
 
 def _vars_d(label: str, **options: object) -> Entry:
     return Entry("vars-d", options, label)
+
+
+def _each(option: str, *values: object) -> tuple[Mapping[str, object], ...]:
+    """Return one choice a value."""
+    return tuple({option: value} for value in values)
 
 
 # One rung at a time, each a question: which part of the published setting matters, and what can stand in for it?
@@ -23,7 +29,7 @@ LADDER = (
     _vars_d("published, no learned factors", published=True, learned_gram=False),
     _vars_d("published, true threshold, no learned factors", **_BARE),
     _vars_d("... and from zero", **_BARE, origin="zero"),
-    _vars_d("random features", **RANDOM_FEATURES),
+    _vars_d("random features", **_RANDOM),
     _vars_d("learned map on random features", learned_projection=False, sphere=True),
     _vars_d("... otherwise as published", learned_projection=False, sphere=True, **_SMALL),
     _vars_d("learned projection, no map", learned_templates=False),
@@ -31,49 +37,60 @@ LADDER = (
     _vars_d("relative lambda 0.1", relative=True, weight=0.1),
     _vars_d("relative lambda 0.25", relative=True, weight=0.25),
     _vars_d("hard threshold", penalty="hard-threshold", weight=0.5),
+    _vars_d("learned readout, 8 templates", learned_readout=True, templates=8),
+    _vars_d("learned readout, 32 templates", learned_readout=True, templates=32),
+    _vars_d("learned factors", **_FACTORS),
+    _vars_d("learned factors and readout", **_FACTORS, learned_readout=True),
+    _vars_d("... from the correlation", **_FACTORS, learned_readout=True, origin="correlation"),
+    _vars_d("... with the GELU shrinkage", **_FACTORS, learned_readout=True, origin="correlation", penalty="gelu"),
 )
 
-# Every choice is drawn by itself, so that the effect of one can be read off the table, averaged over the others. All
-# draws have random features: they were made before templates could be learned. A choice that is listed twice is drawn
-# twice as often.
-SPACE: Mapping[str, Sequence[object]] = {
-    "attention": ("vars-d", "vars-d", "vars-d", "vars-sd"),
-    "templates": (4, 8, 16, 32, 64),
-    "temperature": (1 / 9, 1 / 3, 1.0),
-    "normalisation": ("columns", "slots"),
-    "penalty": ("l1", "l1", "l1", "nonnegative-l1", "group-l2", "hard-threshold", "gelu"),
-    "weight": (0.0, 0.1, 0.3, 1.0, 2.0, "0.02 max|c|", "0.1 max|c|", "0.3 max|c|"),
-    "learned_weight": (False, True),
-    "origin": ("zero", "correlation"),
-    "bound": ("schatten", "released"),
-    "learned_gram": (False, False, True),
-    "warm_start": (False, False, True),
-    "solver": (Unrolled(1), Unrolled(2), Unrolled(5), Unrolled(5), Unrolled(10), FISTA(10)),
+# Every choice is drawn by itself, so that the effect of one can be read off the table, averaged over the others. A choice
+# that is listed twice is drawn twice as often.
+SPACE: Mapping[str, Sequence[Mapping[str, object]]] = {
+    "templates": _each("templates", 8, 16, 32),
+    "temperature": _each("temperature", 1 / 3, 1.0),
+    "normalisation": _each("normalisation", "columns", "columns", "slots"),
+    "penalty": _each("penalty", "l1", "l1", "nonnegative-l1", "group-l2", "hard-threshold", "gelu"),
+    "lambda": (
+        *_each("weight", 0.3, 1.0, 2.0),
+        {"weight": 0.1, "relative": True},
+        {"weight": 0.25, "relative": True},
+    ),
+    "learned lambda": _each("learned_weight", False, True),
+    "dictionary": (
+        {},
+        {},
+        {"learned_templates": False},
+        {"learned_projection": False},
+        {"learned_templates": False, "learned_projection": False, "warm_start": True, "projection_seed": 0},
+    ),
+    "sphere": _each("sphere", False, True),
+    "readout": _each("learned_readout", False, True),
+    # A learned factor can outgrow a tight bound.
+    "factors": ({}, {}, {"learned_gram": True, "bound": "released"}),
+    "origin": _each("origin", "zero", "correlation"),
+    "solver": _each("solver", Unrolled(2), Unrolled(5), Unrolled(5), Unrolled(10), FISTA(10)),
 }
 
 
 def drawn(count: int, seed: int = 0) -> tuple[Entry, ...]:
-    """Return ``count`` entries drawn from :data:`SPACE`; combinations that cannot be built are drawn again."""
+    """Return ``count`` entries drawn from :data:`SPACE`, one in six with static templates too.
+
+    A combination that cannot be built is drawn again.
+    """
     generator, entries = random.Random(seed), []  # noqa: S311 (nothing here is secret)
     while len(entries) < count:
-        choice = {name: generator.choice(values) for name, values in SPACE.items()}
-        if _fits(choice):
-            entries.append(Entry(choice.pop("attention"), _options(choice), f"trial {len(entries) + 1:02d}"))
+        attention = generator.choice(("vars-d",) * 5 + ("vars-sd",))
+        options = {}
+        for choices in SPACE.values():
+            options |= generator.choice(choices)
+        if _fits(options):
+            entries.append(Entry(attention, options, f"draw {len(entries) + 1:02d}"))
     return tuple(entries)
 
 
-def _fits(choice: Mapping[str, object]) -> bool:
-    proximal = penalties[choice["penalty"]].proximal and not choice["learned_gram"]
-    if isinstance(choice["solver"], FISTA) and not proximal:
-        return False
-    # A learned factor can outgrow a tight bound.
-    return not choice["learned_gram"] or choice["bound"] == "released"
-
-
-def _options(choice: Mapping[str, object]) -> dict[str, object]:
-    options, weight = {**choice, **RANDOM_FEATURES}, choice["weight"]
-    if isinstance(weight, str):
-        options |= {"weight": float(weight.split()[0]), "relative": True}
-    if choice["warm_start"]:
-        options["projection_seed"] = 0
-    return options
+def _fits(options: Mapping[str, object]) -> bool:
+    """Say whether FISTA, if it was drawn, has a convex energy to work on."""
+    proximal = penalties[options["penalty"]].proximal and "learned_gram" not in options
+    return proximal or not isinstance(options["solver"], FISTA)
