@@ -45,8 +45,8 @@ LADDER = (
     _vars_d("... with the GELU shrinkage", **_FACTORS, learned_readout=True, origin="correlation", penalty="gelu"),
 )
 
-# Every choice is drawn by itself, so that the effect of one can be read off the table, averaged over the others. A choice
-# that is listed twice is drawn twice as often.
+# Every choice is drawn by itself, so that the effect of one can be read off the table, averaged over the others.
+# What is listed twice is drawn twice as often.
 SPACE: Mapping[str, Sequence[Mapping[str, object]]] = {
     "templates": _each("templates", 8, 16, 32),
     "temperature": _each("temperature", 1 / 3, 1.0),
