@@ -54,7 +54,9 @@ class IterativeAttention(Attention):
             ValueError: when x or the mask does not fit the layer.
         """
         x = self.check_input(x, mask)
-        *others, v = (self.split_heads(part) for part in self.qv(x).split(self.dim, dim=-1))
+        # One strided copy for all of them, forwards and backwards; the products that follow would make one each.
+        parts = self.qv(x).unflatten(-1, (-1, self.heads, self.head_dim)).permute(2, 0, 3, 1, 4).contiguous()
+        *others, v = parts.unbind()
         return *others, hide_tokens(v, mask)
 
     def attend(self, x: Tensor, carry: Carry | None = None, mask: Tensor | None = None) -> tuple[Tensor, Carry | None]:
