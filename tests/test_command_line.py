@@ -19,7 +19,8 @@ from unroll.study.robustness import spoiled
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["study"], ["train"], ["inspect"], ["swap"], ["select"], ["data"], ["bench"], ["readme"]]
+    "command",
+    [[], ["study"], ["train"], ["inspect"], ["swap"], ["restore"], ["select"], ["data"], ["bench"], ["readme"]],
 )
 def test_help_is_readable(command, capsys):
     with pytest.raises(SystemExit) as stop:

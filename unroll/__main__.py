@@ -1,9 +1,11 @@
-"""The command line: python -m unroll study | train | inspect | swap | select | data | bench | readme."""
+"""The command line: python -m unroll study | train | inspect | swap | restore | select | data | bench | readme."""
 
 import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
 
 from unroll.attention import names
 from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, presets
@@ -15,6 +17,7 @@ from unroll.study.files import write_aside
 from unroll.study.front_page import picture
 from unroll.study.networks import Network, inspect, load_network
 from unroll.study.report import markdown, refresh
+from unroll.study.restored import restored_accuracy
 from unroll.study.selection import select, selections
 from unroll.study.settings import Entry, build
 from unroll.study.store import Store
@@ -88,10 +91,17 @@ def swap_solvers(options: argparse.Namespace) -> None:
     table = under_solvers(network, load(network.data).test)
     shown = table.pivot_table(index="solver", columns="condition", values="accuracy", sort=False)
     _say(shown.to_string(float_format="{:.1f}".format))
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(options.out, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
-        _say(f"\nWritten to {options.out}")
+    _write_table(table, options.out)
+
+
+def restore_parts(options: argparse.Namespace) -> None:
+    """Say which part of the layers carries a loss: restore it from the clean test images under each corruption."""
+    network = load_network(options.weights)
+    table = restored_accuracy(network, load(network.data).test, options.severity)
+    shown = table.pivot_table(index="restored", columns="condition", values="recovered", sort=False)
+    _say(f"Share of the accuracy lost at severity {options.severity} that comes back:\n")
+    _say(shown.to_string(float_format="{:.2f}".format))
+    _write_table(table, options.out)
 
 
 def select_settings(options: argparse.Namespace) -> None:
@@ -133,6 +143,13 @@ def _part(text: str) -> tuple[int, int]:
     if not (k.isdigit() and n.isdigit() and 1 <= int(k) <= int(n)):
         raise argparse.ArgumentTypeError(f"must be K/N with 1 <= K <= N, such as 1/2, got {text!r}")
     return int(k) - 1, int(n)
+
+
+def _write_table(table: pd.DataFrame, out: Path | None) -> None:
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(out, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
+        _say(f"\nWritten to {out}")
 
 
 def _say(text: str) -> None:
@@ -190,6 +207,11 @@ def _parser() -> argparse.ArgumentParser:
     each = add("swap", swap_solvers)
     each.add_argument("weights", type=Path, help="a file that train has written")
     each.add_argument("--out", type=Path, help="also write the table, one row a solver, condition and severity (CSV)")
+
+    each = add("restore", restore_parts)
+    each.add_argument("weights", type=Path, help="a file that train has written")
+    each.add_argument("--severity", type=int, default=4, help="of the corruptions, 1 to 5 (%(default)s)")
+    each.add_argument("--out", type=Path, help="also write the table, one row a corruption and part (CSV)")
 
     each = add("select", select_settings)
     each.add_argument("selection", help=f"one of {', '.join(selections.names())}")

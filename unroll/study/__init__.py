@@ -6,10 +6,11 @@ from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
 from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.experiment import attention_layers
 from unroll.study.maps import draw_heard, heard_by, settling
-from unroll.study.metrics import FixedPointReport, convergence, effective_tokens, fixed_point_report, mixing
+from unroll.study.metrics import FixedPointReport, convergence, effective_tokens, fixed_point_report, loudness, mixing
 from unroll.study.networks import Network, inspect, load_network
 from unroll.study.photographs import assemble, patches, photograph
 from unroll.study.presets import presets
+from unroll.study.restored import restored, restored_accuracy
 from unroll.study.settings import Entry, Settings, Size, build
 from unroll.study.style import markers, palette, theme
 from unroll.study.swapped import under_solvers, with_solver
@@ -54,6 +55,7 @@ __all__ = [
     "inspect",
     "load",
     "load_network",
+    "loudness",
     "markers",
     "mixing",
     "palette",
@@ -61,6 +63,8 @@ __all__ = [
     "photograph",
     "pick_device",
     "presets",
+    "restored",
+    "restored_accuracy",
     "run_study",
     "seed_everything",
     "settling",

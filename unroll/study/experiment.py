@@ -8,7 +8,7 @@ from torch import Tensor
 from unroll.attention import IterativeAttention
 from unroll.models import ViT
 from unroll.study.data import Dataset, Split
-from unroll.study.metrics import convergence, effective_tokens, fixed_point_report, mixing
+from unroll.study.metrics import convergence, effective_tokens, fixed_point_report, loudness, mixing
 from unroll.study.robustness import spoiled
 from unroll.study.settings import Entry, Settings, build
 from unroll.study.training import History, accuracy, pick_device, seed_everything, train
@@ -52,6 +52,9 @@ def _robustness(model: ViT, exam: Split) -> Iterator[Row]:
 
 def _inside(model: ViT, exam: Split) -> Iterator[Row]:
     """Look at each attention layer on the tokens that it sees in the trained network."""
+    images = exam.first(MAP_IMAGES).images.to(model.positions.device)
+    for index, ratio in enumerate(loudness(model, images)):
+        yield _row("loudness", f"layer {index + 1}", 0, ratio)
     for index, (layer, x) in enumerate(attention_layers(model, exam)):
         where = f"layer {index + 1}"
         attention_map = layer.attention_map(x)

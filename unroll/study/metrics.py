@@ -8,6 +8,7 @@ from torch import Tensor
 
 from unroll.attention import IterativeAttention
 from unroll.contracts import Kind, Problem
+from unroll.models import ViT
 from unroll.solvers import FISTA, Unrolled
 
 REFERENCE_STEPS = 2000
@@ -42,6 +43,20 @@ def mixing(attention_map: Annotated[Tensor, "B H N N"]) -> float:
     """
     weights = normalised(attention_map)
     return 1 - weights.diagonal(dim1=-2, dim2=-1).mean().item()
+
+
+@torch.no_grad()
+def loudness(model: ViT, images: Annotated[Tensor, "B channels height width"]) -> list[float]:
+    """Return |output| / |stream| of each attention layer: how loud it speaks into the tokens that it is added to.
+
+    Far above 1, what stood in the tokens before is drowned: the layer has replaced it. Means over tokens and images.
+    """
+    x, carry, ratios = model.tokens(images), None, []
+    for block in model.blocks:
+        output, _ = block.attention.attend(block.norm1(x), carry)
+        ratios.append((output.norm(dim=-1) / x.norm(dim=-1).clamp_min(1e-30)).mean().item())
+        x, carry = block(x, carry)
+    return ratios
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from unroll.attention import IterativeAttention
 from unroll.models import ViT
 from unroll.study.data import DataError, Split, load
-from unroll.study.experiment import attention_layers
+from unroll.study.experiment import MAP_IMAGES, attention_layers
 from unroll.study.files import write_aside
-from unroll.study.metrics import fixed_point_report, mixing
+from unroll.study.metrics import fixed_point_report, loudness, mixing
 from unroll.study.settings import Entry, Size, build
 from unroll.study.training import seed_everything
 
@@ -81,13 +81,19 @@ def load_network(path: Path) -> Network:
 def inspect(network: Network, data: Split) -> pd.DataFrame:
     """Return how each attention layer stands to its fixed point, before training and after: one row a layer and state.
 
-    Columns: mixing (share of the map off its diagonal) for every layer; residual, distance to the fixed point, share of
-    exact zeros, reconstruction error and gain for iterative ones (see :class:`FixedPointReport`).
+    Columns: mixing (share of the map off its diagonal) and loudness for every layer; residual, distance to the fixed
+    point, share of exact zeros, reconstruction error and gain for iterative ones (see :class:`FixedPointReport`).
     """
     rows = []
     for state, one in (("untrained", network.untrained()), ("trained", network)):
+        loud = loudness(one.model, data.first(MAP_IMAGES).images)
         for index, (layer, x) in enumerate(attention_layers(one.model, data)):
-            row = {"state": state, "layer": index + 1, "mixing": mixing(layer.attention_map(x))}
+            row = {
+                "state": state,
+                "layer": index + 1,
+                "mixing": mixing(layer.attention_map(x)),
+                "loudness": loud[index],
+            }
             if isinstance(layer, IterativeAttention):
                 row |= asdict(fixed_point_report(layer, x))
             rows.append(row)
