@@ -1,4 +1,4 @@
-"""What a corruption spoils: parts of the attention layers are restored from the clean image, the network judged again."""
+"""What a corruption spoils: parts of attention layers are restored from the clean image, the network judged again."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
