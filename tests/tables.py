@@ -104,6 +104,7 @@ VARIANTS = {
     "vars-d-slots": ("vars-d", {"normalisation": "slots", "penalty": "group-l2", "weight": 0.1}),
     "vars-d-relative": ("vars-d", {"relative": True, "weight": 0.1, "learned_weight": True, "origin": "correlation"}),
     "vars-d-random": ("vars-d", {"learned_templates": False, "learned_projection": False, "sphere": True}),
+    "vars-d-inhibition": ("vars-d", {"learned_inhibition": True, "learned_readout": True, "weight": 0.2}),
     "vars-d-readout": ("vars-d", {"learned_readout": True, "weight": 0.2}),
     "vars-d-warm": ("vars-d", {"warm_start": True, "projection_seed": 3}),
     "vars-d-potential": (

@@ -49,6 +49,10 @@ class VarsD(IterativeAttention):
         learned_templates: learn a linear map on the templates, one a head: F K in the place of F, K the identity at
             first. Unlike the released factors it keeps the energy: G = K'F'FK, c = K'F'V. On when None (off as
             published).
+        learned_inhibition: learn how templates inhibit each other, one linear map J a head, the identity at first: J'G J
+            in the place of G, while the drive c stays as it is. As in LISTA the recurrent weights are then free of the
+            feed-forward ones; unlike the released factors they keep a convex energy,
+            :math:`\tfrac12 |F J z|^2 - \langle F^\top V, z \rangle + \lambda |z|_1`.
         learned_readout: learn what a code is read out as, one linear map a head: y = F R z, R the identity at first.
             The problem, and so the code, stay as they are.
         learned_projection: learn the projection of the features, which is random and fixed otherwise. On when None (off
@@ -94,6 +98,7 @@ class VarsD(IterativeAttention):
         origin: Literal["zero", "correlation"] | None = None,
         bound: str | None = None,
         learned_templates: bool | None = None,
+        learned_inhibition: bool = False,
         learned_readout: bool = False,
         learned_projection: bool | None = None,
         sphere: bool | None = None,
@@ -136,6 +141,7 @@ class VarsD(IterativeAttention):
         self.static = self.make_static()
         atoms = count + (0 if self.static is None else self.static.shape[-1])
         self.map = nn.Parameter(identities(heads, atoms)) if pick(learned_templates, not warm_start, False) else None
+        self.inhibition = nn.Parameter(identities(heads, atoms)) if learned_inhibition else None
         self.reading = nn.Parameter(identities(heads, atoms)) if learned_readout else None
         self.factors = LearnedFactors(atoms) if pick(learned_gram, False, True) else None
         if warm_start and (projection_seed is None or self.map is not None or learned_projection):
@@ -174,6 +180,8 @@ class VarsD(IterativeAttention):
         q, v = self.project(x, mask)
         f = self.templates(q, mask)
         gram, correlation, loads = products(f, v, self.map)
+        if self.inhibition is not None:
+            gram = self.inhibition.mT @ gram @ self.inhibition
         weight, lipschitz = self._lambda(correlation), BOUNDS[self.bound](gram)
         if self.factors is not None:
             gram, weight, lipschitz = self.factors(gram, weight, lipschitz)
@@ -195,7 +203,13 @@ class VarsD(IterativeAttention):
 
     def extra_repr(self) -> str:
         unit = " of the largest correlation" if self.relative else ""
-        parts = {"map": self.map, "readout": self.reading, "lambda": self.scale, "factors": self.factors}
+        parts = {
+            "map": self.map,
+            "inhibition": self.inhibition,
+            "readout": self.reading,
+            "lambda": self.scale,
+            "factors": self.factors,
+        }
         learned = "".join(f", learned {name}" for name, part in parts.items() if part is not None)
         return (
             f"{super().extra_repr()}, weight={self.weight:g}{unit}, penalty={self.penalty!r}, "
