@@ -50,7 +50,7 @@ class VarsD(IterativeAttention):
             first. Unlike the released factors it keeps the energy: G = K'F'FK, c = K'F'V. On when None (off as
             published).
         learned_inhibition: learn how templates inhibit each other, one linear map J a head, the identity at first:
-            J'G J in the place of G, while the drive c stays as it is. As in LISTA the recurrent weights are then free of
+            J'G J in the place of G, while the drive c stays as it is. As in LISTA, recurrent weights are then free of
             the feed-forward ones; unlike the released factors they keep a convex energy,
             :math:`\tfrac12 |F J z|^2 - \langle F^\top V, z \rangle + \lambda |z|_1`.
         learned_readout: learn what a code is read out as, one linear map a head: y = F R z, R the identity at first.
