@@ -18,10 +18,15 @@ def inherit(layer: Attention, source: Source) -> tuple[tuple[str, ...], tuple[st
     for both; one without queries takes values and output. A map without bias becomes one whose bias is zero; a map of
     another shape stays as the layer drew it.
     """
-    kept = []
-    for name, place in _places(layer).items():
+    places, kept, lost = _places(layer), [], []
+    for name in ("query", "key", "value", "output"):
         given: Affine = getattr(source, name)
+        place = places.get(name)
+        if place is None:
+            lost.append(name)
+            continue
         if given.weight.shape != place.weight.shape:
+            lost.append(f"{name} (of shape {list(given.weight.shape)})")
             continue
         place.weight.copy_(given.weight)
         if given.bias is None:
@@ -29,7 +34,6 @@ def inherit(layer: Attention, source: Source) -> tuple[tuple[str, ...], tuple[st
         else:
             place.bias.copy_(given.bias)
         kept.append(name)
-    lost = [name for name in ("query", "key", "value", "output") if name not in kept]
     return (*kept, *source.kept), (*lost, *source.lost)
 
 

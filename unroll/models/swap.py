@@ -157,8 +157,8 @@ def _find(model: nn.Module) -> list[tuple[Site, Family]]:
     if not found:
         known = "; ".join(f"{family.looks_for} ({family.name})" for family in FAMILIES)
         raise ValueError(
-            f"model must hold a self-attention to replace, {type(model).__name__} has none of: {known}. An earlier swap "
-            "is undone first"
+            f"model must hold a self-attention to replace, {type(model).__name__} has none of: {known}. "
+            "An earlier swap is undone first"
         )
     return found
 
