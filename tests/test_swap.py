@@ -243,8 +243,7 @@ def test_a_module_in_two_places_is_replaced_by_one():
 def test_a_swapped_network_is_copied_and_saved():
     model = network("vit")
     swap(model, "vars-d")
-    copied = copy.deepcopy(model)
-    assert torch.equal(copied(IMAGE), model(IMAGE))
+    assert torch.equal(copy.deepcopy(model)(IMAGE), model(IMAGE))
     other = network("vit")
     swap(other, "vars-d")
     other.load_state_dict(model.state_dict())
