@@ -17,7 +17,7 @@ from unroll.attention import (
     register,
 )
 from unroll.contracts import Problem
-from unroll.models import ViT
+from unroll.models import MultiheadAttention, ViT, swap
 from unroll.problems import L1, LCA, Hopfield, Reconstruction, Ridge
 from unroll.solvers import FISTA, Anderson, Flow, Implicit, Solution, Solver, Trace, Unrolled
 from unroll.study import Entry, compare, load
@@ -34,6 +34,7 @@ __all__ = [
     "Hopfield",
     "Implicit",
     "IterativeAttention",
+    "MultiheadAttention",
     "Problem",
     "RandomFeatures",
     "Reconstruction",
@@ -50,4 +51,5 @@ __all__ = [
     "load",
     "names",
     "register",
+    "swap",
 ]

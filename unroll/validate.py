@@ -45,6 +45,13 @@ def choice(name: str, value: str, known: Iterable[str]) -> str:
     return value
 
 
+def absent(name: str, value: object, reason: str) -> None:
+    """Raise ValueError, with the reason, unless an argument that cannot be honoured is None or False."""
+    if value is not None and value is not False:
+        got = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else repr(value)
+        raise ValueError(f"{name} must be None or False: {reason}; got {got}")
+
+
 def shape(name: str, tensor: Tensor, expected: tuple[int | str, ...]) -> None:
     """Raise ValueError unless the tensor has this shape; a string stands for any size and names the axis."""
     fits = tensor.ndim == len(expected) and all(
