@@ -20,6 +20,7 @@ MODULES = sorted((ROOT / "unroll").rglob("*.py"))
 LEVELS = {
     "registry": 0,
     "validate": 1,
+    "verdicts": 1,
     "contracts": 2,
     "problems": 3,
     "solvers": 3,
