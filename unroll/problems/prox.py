@@ -88,4 +88,5 @@ def hard_threshold(v: Tensor, threshold: Threshold) -> Tensor:
         >>> hard_threshold(torch.tensor([-3.0, 0.5, 2.0]), 1.0)
         tensor([-3.,  0.,  2.])
     """
-    return torch.where(v.square() > 2 * threshold, v, 0)
+    # Asked this way round, NaN stays NaN: no comparison holds for it.
+    return torch.where(v.square() <= 2 * threshold, 0, v)
