@@ -122,6 +122,14 @@ class _OwnTrace(attention.VarsD):
         return replace(solution, trace=replace(solution.trace, residual=solution.trace.residual.mean(1)))
 
 
+class _TooFast(attention.VarsD):
+    """Steps ten times as long as are safe."""
+
+    def bind(self, x, mask=None, start=None):
+        problem, readout = super().bind(x, mask, start)
+        return replace(problem, lipschitz=problem.lipschitz / 10), readout
+
+
 class _Straightener(torch.autograd.Function):
     """The identity, for those who do not look back."""
 
@@ -165,6 +173,7 @@ BROKEN = {
     "device moves": lambda: _broken("Elsewhere", lambda layer, x, y: y + torch.ones(layer.dim, dtype=y.dtype)),
     "compiles": lambda: _broken("Branching", _branches),
     "convergence can be asked": lambda: _OwnTrace(12, 3),
+    "its problem holds": lambda: _TooFast(12, 3, weight=0.1),
     "gradient by the parameters": lambda: _broken(
         "Halved", lambda layer, x, y: y + _Straightener.apply(layer.output.bias)
     ),

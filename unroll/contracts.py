@@ -72,21 +72,21 @@ class Problem(ABC):
 
     def leaves(self) -> Self:
         """Return the same problem on detached leaf tensors, which ask for a gradient where the originals did."""
-        return _map_tensors(self, lambda tensor: tensor.detach().requires_grad_(tensor.requires_grad))
+        return map_tensors(self, lambda tensor: tensor.detach().requires_grad_(tensor.requires_grad))
 
     def tensors(self) -> list[Tensor]:
         """Return the tensors of the problem in a fixed order: ``leaves().tensors()`` pairs with it."""
         return list(_iterate_tensors(self))
 
 
-def _map_tensors(holder: Holder, function: Callable[[Tensor], Tensor]) -> Holder:
+def map_tensors(holder: Holder, function: Callable[[Tensor], Tensor]) -> Holder:
     """Rebuild a dataclass with ``function`` applied to its tensors, those of nested dataclasses included."""
     changes = {}
     for name, value in _constructor_fields(holder):
         if isinstance(value, Tensor):
             changes[name] = function(value)
         elif is_dataclass(value):
-            changes[name] = _map_tensors(value, function)
+            changes[name] = map_tensors(value, function)
     return replace(holder, **changes)
 
 

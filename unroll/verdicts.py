@@ -54,7 +54,7 @@ class Verdict:
         shown = self.measured if isinstance(self.measured, str) else f"{self.measured:.1e}"
         limit = "" if self.passed is None else f"  (at most {self.tolerance:.0e})"
         remedy = f"\n        remedy: {self.remedy}" if self.passed is False else ""
-        return f"  {word}  {self.rule:34}{shown}{limit}{remedy}"
+        return f"  {word}  {self.rule:40}{shown}{limit}{remedy}"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What is solved: proximal operators, penalties, step bounds, sparse reconstruction, LCA, Hopfield."""
 
 from unroll.problems.bounds import BOUNDS, largest_eigenvalue, power_iteration, row_sum, schatten
+from unroll.problems.check import check_problem
 from unroll.problems.convolutional import ConvolutionalReconstruction, filtered, real_spectrum
 from unroll.problems.duality import duality_gap
 from unroll.problems.hopfield import Hopfield
@@ -39,6 +40,7 @@ __all__ = [
     "Penalty",
     "Reconstruction",
     "Ridge",
+    "check_problem",
     "duality_gap",
     "filtered",
     "gelu_shrinkage",

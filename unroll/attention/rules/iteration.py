@@ -6,6 +6,7 @@ from torch import Tensor
 from unroll.attention.base import Attention
 from unroll.attention.iterative import IterativeAttention
 from unroll.attention.rules.base import rules
+from unroll.problems import check_problem
 from unroll.verdicts import gap
 
 _NOTHING = "there is no problem to solve"
@@ -28,3 +29,11 @@ def convergence_can_be_asked(layer: Attention, x: Tensor) -> float | str:
     flags, residual = solution.converged, solution.trace.residual
     fits = flags is None or (flags.dtype == torch.bool and flags.shape == x.shape[:1])
     return float(not fits or residual.shape[1:] != x.shape[:1] or not torch.isfinite(residual).all())
+
+
+@rules.rule("its problem holds", "run check_problem(layer.bind(x)[0]): it tells more")
+def its_problem_holds(layer: Attention, x: Tensor) -> float | str:
+    if not isinstance(layer, IterativeAttention):
+        return _NOTHING
+    check_problem(layer.bind(x)[0])
+    return 0.0
