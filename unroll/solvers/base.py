@@ -43,6 +43,11 @@ class Solver(ABC):
         names = {field.name for field in fields(self)}
         return replace(self, steps=steps, **({"tol": None} if "tol" in names else {}))
 
+    @property
+    def independence(self) -> float:
+        """How far a sample's answer, in float64, may depend on who else is in the batch."""
+        return 1e-10
+
     def to_dict(self) -> dict[str, object]:
         """Return the settings as plain values; :func:`from_dict` makes the solver again."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
