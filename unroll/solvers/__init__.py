@@ -2,6 +2,7 @@
 
 from unroll.solvers.anderson import Anderson
 from unroll.solvers.base import Solver, from_dict, solvers
+from unroll.solvers.check import check_solver
 from unroll.solvers.fista import FISTA
 from unroll.solvers.flow import AdjointError, Flow, StiffFlowError
 from unroll.solvers.implicit import Implicit
@@ -21,6 +22,7 @@ __all__ = [
     "StiffFlowError",
     "Trace",
     "Unrolled",
+    "check_solver",
     "from_dict",
     "solvers",
 ]
