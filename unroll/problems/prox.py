@@ -53,8 +53,8 @@ def gelu_shrinkage(v: Tensor, threshold: Threshold) -> Tensor:
     Source: bfshi/VARS, ``vars_block.py`` (the paper, Shi et al. 2022, states soft thresholding).
 
     Example:
-        >>> gelu_shrinkage(torch.tensor([0.5, 4.0]), 1.0)
-        tensor([-0.1543,  2.9959])
+        >>> gelu_shrinkage(torch.tensor([0.5, 3.0]), 1.0)
+        tensor([-0.1543,  1.9545])
     """
     return torch.sign(v) * F.gelu(v.abs() - threshold)
 
