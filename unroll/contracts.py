@@ -12,6 +12,8 @@ from typing import Annotated, Self, TypeVar
 
 from torch import Tensor
 
+from unroll.described import Described
+
 Holder = TypeVar("Holder")
 
 
@@ -24,7 +26,7 @@ class Kind(StrEnum):
     STEP_INDEXED = "step-indexed"  # step(z, k) changes with k, as in a learned network
 
 
-class Problem(ABC):
+class Problem(Described, ABC):
     """A map ``step(state, k) -> state`` whose fixed point is the answer.
 
     Dimension 0 of a state is the sample; norms and maxima run over all other dimensions. A problem is frozen
