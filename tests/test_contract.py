@@ -146,6 +146,11 @@ def _branches(layer, x, y):
     return y if y.sum() > 0 else y + 0
 
 
+class _RoundsHeads(attention.SoftmaxAttention):
+    def __init__(self, dim, heads):
+        super().__init__(dim, next(count for count in range(min(int(heads), dim) or 1, 0, -1) if dim % count == 0))
+
+
 class _Maskless(attention.SoftmaxAttention):
     traits = Traits(permutation_equivariant=True)
 
@@ -168,6 +173,7 @@ BROKEN = {
     "wrong width is refused": lambda: _Lenient(12, 3),
     "wrong dtype is refused": lambda: _Lenient(12, 3),
     "wrong masks are refused": lambda: _Lenient(12, 3),
+    "bad heads are refused": lambda: _RoundsHeads(12, 3),
     "another grid is refused": lambda: _AnyGrid(12, 3),
     "a sample of padding is silent": lambda: _LoudPadding(12, 3),
     "device moves": lambda: _broken("Elsewhere", lambda layer, x, y: y + torch.ones(layer.dim, dtype=y.dtype)),

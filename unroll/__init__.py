@@ -18,8 +18,8 @@ from unroll.attention import (
 )
 from unroll.contracts import Problem
 from unroll.models import ViT
-from unroll.problems import L1, LCA, Hopfield, Reconstruction, Ridge
-from unroll.solvers import FISTA, Anderson, Flow, Implicit, Solution, Solver, Trace, Unrolled
+from unroll.problems import L1, LCA, Hopfield, Reconstruction, Ridge, check_problem
+from unroll.solvers import FISTA, Anderson, Flow, Implicit, Solution, Solver, Trace, Unrolled, check_solver
 from unroll.study import Entry, compare, load
 
 __all__ = [
@@ -45,6 +45,8 @@ __all__ = [
     "Unrolled",
     "ViT",
     "check_attention",
+    "check_problem",
+    "check_solver",
     "compare",
     "create",
     "load",

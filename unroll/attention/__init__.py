@@ -6,7 +6,7 @@ from unroll.attention.features import RandomFeatures
 from unroll.attention.hopfield import HopfieldAttention
 from unroll.attention.iterative import IterativeAttention, Readout
 from unroll.attention.kernel import KernelAttention
-from unroll.attention.registry import attentions, create, names, register
+from unroll.attention.registry import attentions, create, from_dict, names, register
 from unroll.attention.softmax import SoftmaxAttention
 from unroll.attention.vars_d import VarsD
 from unroll.attention.vars_s import VarsS
@@ -32,6 +32,7 @@ __all__ = [
     "attentions",
     "check_attention",
     "create",
+    "from_dict",
     "hide_tokens",
     "names",
     "register",

@@ -15,6 +15,7 @@ from unroll.problems.penalties import (
     NonNegativeL1,
     Penalty,
     Ridge,
+    from_dict,
     penalties,
 )
 from unroll.problems.prox import (
@@ -43,6 +44,7 @@ __all__ = [
     "check_problem",
     "duality_gap",
     "filtered",
+    "from_dict",
     "gelu_shrinkage",
     "group_soft_threshold",
     "hard_threshold",

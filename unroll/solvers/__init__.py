@@ -1,7 +1,7 @@
 """How it is solved: the one loop and its trace, unrolled steps, FISTA, Anderson, flows, implicit gradients."""
 
 from unroll.solvers.anderson import Anderson
-from unroll.solvers.base import Solver, from_dict, solvers
+from unroll.solvers.base import Solver, from_dict, from_plain, solvers, to_plain
 from unroll.solvers.check import check_solver
 from unroll.solvers.fista import FISTA
 from unroll.solvers.flow import AdjointError, Flow, StiffFlowError
@@ -24,5 +24,7 @@ __all__ = [
     "Unrolled",
     "check_solver",
     "from_dict",
+    "from_plain",
     "solvers",
+    "to_plain",
 ]

@@ -71,6 +71,14 @@ def grid_is_refused(layer: Attention, x: Tensor) -> float | str:
     return _both_refuse(layer, x[:, 1:], None, "grid")
 
 
+@rules.rule("bad heads are refused", "hand dim and heads to Attention.__init__, unchanged")
+def heads_are_refused(layer: Attention, x: Tensor) -> float:
+    wrong = (0, layer.dim + 1, 1.5)
+    return sum(
+        refused(lambda heads=heads: type(layer)(**layer.settings | {"heads": heads}), "heads") for heads in wrong
+    )
+
+
 def _both_refuse(layer: Attention, x: Tensor, mask: Tensor | None, name: str) -> float:
     """Return how many of forward and attention_map do not refuse the call by naming the argument."""
     return sum(refused(lambda call=call: call(x, mask), name) for call in (layer, layer.attention_map))
