@@ -112,7 +112,7 @@ VARIANTS = {
         {
             "coordinates": "potential",
             "weight": 0.2,
-            "solver": Flow(20, "euler", step_size=0.1, gradient="direct", tol=None),
+            "solver": Flow(5, "euler", step_size=0.25, gradient="direct", tol=None),
         },
     ),
     "vars-sd": ("vars-sd", {"weight": 0.2}),

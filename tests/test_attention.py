@@ -1,9 +1,7 @@
-"""Every attention: the contract, masks, compilation, and clear errors."""
+"""Every attention: the contract, compilation, and clear errors."""
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from tables import FREE, VARIANTS, make
 from torch import nn
 
@@ -18,35 +16,6 @@ def test_every_registered_name_is_in_the_table():
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_contract(variant):
     check_attention(make(variant))
-
-
-@pytest.mark.parametrize("variant", FREE)
-@given(tokens=st.integers(1, 9), seed=st.integers(0, 10**6))
-def test_masking_is_dropping(variant, tokens, seed):
-    """Each sample with a mask of its own, and rubbish in the padding."""
-    generator = torch.Generator().manual_seed(seed)
-    layer = make(variant).double()
-    x = torch.randn(3, tokens, 12, dtype=torch.float64, generator=generator)
-    mask = torch.rand(3, tokens, generator=generator) < 0.6
-    mask[:, 0] = True
-    masked = layer(x.masked_fill(~mask[:, :, None], float("nan")), mask)
-    for sample, kept in enumerate(mask):
-        short = layer(x[sample : sample + 1, kept])[0]
-        torch.testing.assert_close(masked[sample, kept], short, atol=1e-10, rtol=0)
-    assert not masked[~mask].any()
-
-
-@pytest.mark.parametrize("variant", FREE)
-def test_a_sample_of_padding_only_is_silent(variant):
-    """No NaN, in the output or in any gradient, from a sample whose tokens are all masked."""
-    layer = make(variant)
-    x = torch.randn(2, 5, 12, requires_grad=True)
-    mask = torch.tensor([[True] * 5, [False] * 5])
-    y = layer(x, mask)
-    y.square().sum().backward()
-    assert not y[1].any()
-    assert all(torch.isfinite(p.grad).all() for p in layer.parameters())
-    torch.testing.assert_close(y[:1], layer(x[:1]))
 
 
 @pytest.mark.parametrize(
@@ -143,15 +112,16 @@ def test_a_grid_layer_counts_its_tokens_and_refuses_masks():
         Gridded(12, 3, grid=(4, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
-def test_compiles_without_a_break(variant, backend):
+def test_the_optimising_compiler_gives_the_same_numbers(variant):
+    """That there is one graph, and that it is right as it stands, check_attention sees to."""
     layer, x = make(variant), torch.randn(2, 9, 12)
     if not layer.traits.compilable:
         pytest.skip("does not declare it")
     torch.compiler.reset()
-    compiled = torch.compile(layer, fullgraph=True, backend=backend)
+    compiled = torch.compile(layer, fullgraph=True, backend="inductor")
     torch.testing.assert_close(compiled(x), layer(x), atol=1e-5, rtol=1e-5)
 
 

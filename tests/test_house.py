@@ -20,6 +20,8 @@ MODULES = sorted((ROOT / "unroll").rglob("*.py"))
 LEVELS = {
     "registry": 0,
     "validate": 1,
+    "verdicts": 1,
+    "described": 1,
     "contracts": 2,
     "problems": 3,
     "solvers": 3,

@@ -61,6 +61,13 @@ def test_soft_threshold_has_exact_zeros_and_gelu_has_none():
     assert (gelu_shrinkage(v, 1.0).sign() == -v.sign()).all()  # the wrong sign below the threshold
 
 
+@pytest.mark.parametrize("name", penalties.names())
+def test_prox_keeps_nan(name):
+    """A sample that is not finite must not turn into a code of zeros, as if it were well."""
+    v = torch.tensor([[float("nan"), 1.0, -3.0]])
+    assert penalties[name](0.5).prox(v, 1.0)[0, 0].isnan()
+
+
 def test_soft_threshold_gradients():
     v = torch.randn(20, dtype=torch.float64, requires_grad=True)
     t = torch.rand(20, dtype=torch.float64, requires_grad=True)

@@ -7,7 +7,6 @@ Axis letters, everywhere: B batch, H heads, N tokens, M atoms (templates), D hea
 
 from unroll.attention import (
     Attention,
-    Carry,
     IterativeAttention,
     RandomFeatures,
     Traits,
@@ -18,8 +17,8 @@ from unroll.attention import (
 )
 from unroll.contracts import Problem
 from unroll.models import MultiheadAttention, ViT, swap
-from unroll.problems import L1, LCA, Hopfield, Reconstruction, Ridge
-from unroll.solvers import FISTA, Anderson, Flow, Implicit, Solution, Solver, Trace, Unrolled
+from unroll.problems import L1, LCA, Hopfield, Reconstruction, Ridge, check_problem
+from unroll.solvers import FISTA, Anderson, Flow, Implicit, Solution, Solver, Trace, Unrolled, check_solver
 from unroll.study import Entry, compare, load
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "LCA",
     "Anderson",
     "Attention",
-    "Carry",
     "Entry",
     "Flow",
     "Hopfield",
@@ -46,6 +44,8 @@ __all__ = [
     "Unrolled",
     "ViT",
     "check_attention",
+    "check_problem",
+    "check_solver",
     "compare",
     "create",
     "load",

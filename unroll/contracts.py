@@ -12,6 +12,8 @@ from typing import Annotated, Self, TypeVar
 
 from torch import Tensor
 
+from unroll.described import Described
+
 Holder = TypeVar("Holder")
 
 
@@ -24,7 +26,7 @@ class Kind(StrEnum):
     STEP_INDEXED = "step-indexed"  # step(z, k) changes with k, as in a learned network
 
 
-class Problem(ABC):
+class Problem(Described, ABC):
     """A map ``step(state, k) -> state`` whose fixed point is the answer.
 
     Dimension 0 of a state is the sample; norms and maxima run over all other dimensions. A problem is frozen
@@ -72,21 +74,21 @@ class Problem(ABC):
 
     def leaves(self) -> Self:
         """Return the same problem on detached leaf tensors, which ask for a gradient where the originals did."""
-        return _map_tensors(self, lambda tensor: tensor.detach().requires_grad_(tensor.requires_grad))
+        return map_tensors(self, lambda tensor: tensor.detach().requires_grad_(tensor.requires_grad))
 
     def tensors(self) -> list[Tensor]:
         """Return the tensors of the problem in a fixed order: ``leaves().tensors()`` pairs with it."""
         return list(_iterate_tensors(self))
 
 
-def _map_tensors(holder: Holder, function: Callable[[Tensor], Tensor]) -> Holder:
+def map_tensors(holder: Holder, function: Callable[[Tensor], Tensor]) -> Holder:
     """Rebuild a dataclass with ``function`` applied to its tensors, those of nested dataclasses included."""
     changes = {}
     for name, value in _constructor_fields(holder):
         if isinstance(value, Tensor):
             changes[name] = function(value)
         elif is_dataclass(value):
-            changes[name] = _map_tensors(value, function)
+            changes[name] = map_tensors(value, function)
     return replace(holder, **changes)
 
 

@@ -1,6 +1,6 @@
 """Names for things: one small registry class, used for penalties, solvers, attentions and data sets."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Generic, TypeVar
 
@@ -55,6 +55,22 @@ class Registry(Generic[T]):
         if name not in self._entries:
             raise ValueError(f"unknown {self.noun} {name!r}: {suggest(name, self._entries)}")
         return self._entries[name]
+
+    def make(self, settings: Mapping[str, object]) -> object:
+        """Call the object that ``settings`` names under "name" with the rest of them.
+
+        Raises:
+            ValueError: on an unknown name, or settings that the object does not take.
+        """
+        options = dict(settings)
+        entry = self[str(options.pop("name", None))]
+        try:
+            return entry(**options)
+        except TypeError as error:
+            raise ValueError(f"settings {dict(settings)} do not fit {entry.__name__}: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"Registry({self.noun!r}: {', '.join(self.names())})"
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

@@ -1,16 +1,17 @@
 """Who attends: one file per formulation, all made by name."""
 
 from unroll.attention.base import Attention, Carry, Traits, hide_tokens
-from unroll.attention.check import ContractError, Report, Verdict, check_attention
+from unroll.attention.check import check_attention
 from unroll.attention.features import RandomFeatures
 from unroll.attention.hopfield import HopfieldAttention
 from unroll.attention.iterative import IterativeAttention, Readout
 from unroll.attention.kernel import KernelAttention
-from unroll.attention.registry import attentions, create, names, register
+from unroll.attention.registry import attentions, create, from_dict, names, register
 from unroll.attention.softmax import SoftmaxAttention
 from unroll.attention.vars_d import VarsD
 from unroll.attention.vars_s import VarsS
 from unroll.attention.vars_sd import VarsSD
+from unroll.verdicts import ContractError, Report, Verdict
 
 __all__ = [
     "Attention",
@@ -31,6 +32,7 @@ __all__ = [
     "attentions",
     "check_attention",
     "create",
+    "from_dict",
     "hide_tokens",
     "names",
     "register",

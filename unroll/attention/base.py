@@ -1,6 +1,9 @@
 """The base of all attentions: what a layer promises (traits), what it hands on (carry), how it is called."""
 
+import functools
+import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,6 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from unroll import validate
+from unroll.described import Described
+from unroll.registry import Registry
+from unroll.solvers import to_plain
+
+attentions: Registry[type["Attention"]] = Registry("attention")
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Traits:
 
 
 @dataclass(frozen=True, eq=False)
-class Carry:
+class Carry(Described):
     """What one layer hands to the next beside its tokens. A layer writes its own field and passes the rest on.
 
     Attributes:
@@ -42,6 +50,19 @@ class Carry:
 
     logits: Annotated[Tensor, "B H N N"] | None = None
     code: Annotated[Tensor, "B H M D"] | None = None
+
+
+def _remembering(construct: Callable[..., None]) -> Callable[..., None]:
+    """Let a constructor leave its arguments in ``settings``; the outermost of a chain is the one that was called."""
+    signature = inspect.signature(construct)
+
+    @functools.wraps(construct)
+    def remembering(self: "Attention", *positional: object, **named: object) -> None:
+        _, *given = signature.bind(self, *positional, **named).arguments.items()
+        self.__dict__.setdefault("settings", dict(given))
+        construct(self, *positional, **named)
+
+    return remembering
 
 
 class Attention(nn.Module, ABC):
@@ -57,7 +78,14 @@ class Attention(nn.Module, ABC):
     """
 
     traits: Traits = Traits()  # of the class; a setting may weaken it on one instance
+    settings: dict[str, object]  # what the constructor was called with
 
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _remembering(cls.__init__)
+
+    @_remembering
     def __init__(self, dim: int, heads: int, *, grid: tuple[int, int] | None = None) -> None:
         super().__init__()
         validate.count("dim", dim)
@@ -122,6 +150,16 @@ class Attention(nn.Module, ABC):
     def merge_heads(self, x: Annotated[Tensor, "B H N D"]) -> Annotated[Tensor, "B N C"]:
         """Put the heads' channels side by side again."""
         return x.transpose(1, 2).flatten(2)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the name and the constructor's arguments as plain values, without the weights.
+
+        ``attention.from_dict`` makes such a layer again, and its weights come from the state dict.
+
+        Raises:
+            ValueError: when the class is not registered.
+        """
+        return {"name": attentions.name_of(type(self)), **to_plain(self.settings)}
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, heads={self.heads}" + (f", grid={self.grid}" if self.grid else "")

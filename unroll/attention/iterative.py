@@ -95,6 +95,7 @@ class IterativeAttention(Attention):
         """
         other = copy.copy(self)
         other._use(solver)
+        other.settings = self.settings | {"solver": solver}
         return other
 
     def _use(self, solver: Solver) -> None:

@@ -1,13 +1,11 @@
 """Attentions by name."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from unroll import validate
-from unroll.attention.base import Attention
-from unroll.registry import Registry
-
-attentions: Registry[type[Attention]] = Registry("attention")
+from unroll.attention.base import Attention, attentions
+from unroll.solvers import from_plain
 
 
 def register(name: str) -> Callable[[type[Attention]], type[Attention]]:
@@ -48,3 +46,22 @@ def create(name: str, *, dim: int, heads: int, grid: tuple[int, int] | None = No
     for option in options:
         validate.choice(f"option of {name}", option, taken)
     return layer(dim, heads, **options)
+
+
+def from_dict(settings: Mapping[str, object]) -> Attention:
+    """Make a layer as :meth:`Attention.to_dict` described it, with fresh weights.
+
+    Raises:
+        ValueError: on a name or an option that is not known.
+
+    Example:
+        >>> layer = create("vars-d", dim=64, heads=4, weight=0.2)
+        >>> layer.to_dict()
+        {'name': 'vars-d', 'dim': 64, 'heads': 4, 'weight': 0.2}
+        >>> from_dict(layer.to_dict()).load_state_dict(layer.state_dict())
+        <All keys matched successfully>
+    """
+    try:
+        return create(**from_plain(settings))
+    except TypeError as error:
+        raise ValueError(f"settings {dict(settings)} do not describe an attention: {error}") from error

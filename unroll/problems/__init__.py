@@ -1,6 +1,7 @@
 """What is solved: proximal operators, penalties, step bounds, sparse reconstruction, LCA, Hopfield."""
 
 from unroll.problems.bounds import BOUNDS, largest_eigenvalue, power_iteration, row_sum, schatten
+from unroll.problems.check import check_problem
 from unroll.problems.convolutional import ConvolutionalReconstruction, filtered, real_spectrum
 from unroll.problems.duality import duality_gap
 from unroll.problems.hopfield import Hopfield
@@ -14,6 +15,7 @@ from unroll.problems.penalties import (
     NonNegativeL1,
     Penalty,
     Ridge,
+    from_dict,
     penalties,
 )
 from unroll.problems.prox import (
@@ -39,8 +41,10 @@ __all__ = [
     "Penalty",
     "Reconstruction",
     "Ridge",
+    "check_problem",
     "duality_gap",
     "filtered",
+    "from_dict",
     "gelu_shrinkage",
     "group_soft_threshold",
     "hard_threshold",

@@ -1,13 +1,15 @@
 """Penalties: what a code pays for its size. Each knows its value, its proximal operator, and if it has one."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from unroll import validate
+from unroll.described import Described
 from unroll.problems.prox import (
     Threshold,
     gelu_shrinkage,
@@ -22,7 +24,7 @@ penalties: Registry[type["Penalty"]] = Registry("penalty")
 
 
 @dataclass(frozen=True, eq=False)
-class Penalty(ABC):
+class Penalty(Described, ABC):
     """A function of the code with a weight lambda.
 
     Args:
@@ -55,6 +57,32 @@ class Penalty(ABC):
     @abstractmethod
     def value(self, code: Tensor) -> Annotated[Tensor, "B"] | None:
         """Return the penalty of each sample, or None where there is none to speak of."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the settings as plain values; :func:`from_dict` makes the penalty again.
+
+        Raises:
+            ValueError: when the weight is a tensor: that was computed or learned, and is no setting.
+        """
+        if isinstance(self.weight, Tensor):
+            raise ValueError(f"weight (lambda) must be a number to be written down, got {self!r}")
+        return {
+            "name": penalties.name_of(type(self)),
+            **{field.name: getattr(self, field.name) for field in fields(self)},
+        }
+
+
+def from_dict(settings: Mapping[str, object]) -> Penalty:
+    """Make the penalty that ``to_dict`` described.
+
+    Raises:
+        ValueError: on an unknown penalty name, or a setting that it does not take.
+
+    Example:
+        >>> from_dict({"name": "elastic-net", "weight": 0.1, "ratio": 0.25})
+        ElasticNet(weight=0.1, ratio=0.25)
+    """
+    return penalties.make(settings)
 
 
 @penalties.register("l1")

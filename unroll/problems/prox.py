@@ -53,8 +53,8 @@ def gelu_shrinkage(v: Tensor, threshold: Threshold) -> Tensor:
     Source: bfshi/VARS, ``vars_block.py`` (the paper, Shi et al. 2022, states soft thresholding).
 
     Example:
-        >>> gelu_shrinkage(torch.tensor([0.5, 4.0]), 1.0)
-        tensor([-0.1543,  2.9959])
+        >>> gelu_shrinkage(torch.tensor([0.5, 3.0]), 1.0)
+        tensor([-0.1543,  1.9545])
     """
     return torch.sign(v) * F.gelu(v.abs() - threshold)
 
@@ -88,4 +88,5 @@ def hard_threshold(v: Tensor, threshold: Threshold) -> Tensor:
         >>> hard_threshold(torch.tensor([-3.0, 0.5, 2.0]), 1.0)
         tensor([-3.,  0.,  2.])
     """
-    return torch.where(v.square() > 2 * threshold, v, 0)
+    # Asked this way round, NaN stays NaN: no comparison holds for it.
+    return torch.where(v.square() <= 2 * threshold, 0, v)

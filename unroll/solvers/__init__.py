@@ -1,7 +1,8 @@
 """How it is solved: the one loop and its trace, unrolled steps, FISTA, Anderson, flows, implicit gradients."""
 
 from unroll.solvers.anderson import Anderson
-from unroll.solvers.base import Solver, from_dict, solvers
+from unroll.solvers.base import Solver, from_dict, from_plain, solvers, to_plain
+from unroll.solvers.check import check_solver
 from unroll.solvers.fista import FISTA
 from unroll.solvers.flow import AdjointError, Flow, StiffFlowError
 from unroll.solvers.implicit import Implicit
@@ -21,6 +22,9 @@ __all__ = [
     "StiffFlowError",
     "Trace",
     "Unrolled",
+    "check_solver",
     "from_dict",
+    "from_plain",
     "solvers",
+    "to_plain",
 ]

@@ -1,6 +1,7 @@
 """The base of all solvers: small frozen settings that run a problem, and the registry of their names."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
@@ -43,14 +44,28 @@ class Solver(ABC):
         names = {field.name for field in fields(self)}
         return replace(self, steps=steps, **({"tol": None} if "tol" in names else {}))
 
+    @property
+    def independence(self) -> float:
+        """How far a sample's answer, in float64, may depend on who else is in the batch."""
+        return 1e-10
+
     def to_dict(self) -> dict[str, object]:
         """Return the settings as plain values; :func:`from_dict` makes the solver again."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
-        plain = {name: value.to_dict() if isinstance(value, Solver) else value for name, value in settings.items()}
-        return {"name": solvers.name_of(type(self)), **plain}
+        return {"name": solvers.name_of(type(self)), **to_plain(settings)}
 
 
-def from_dict(settings: dict[str, object]) -> Solver:
+def to_plain(settings: Mapping[str, object]) -> dict[str, object]:
+    """Return settings with the solvers among them as plain values."""
+    return {name: value.to_dict() if isinstance(value, Solver) else value for name, value in settings.items()}
+
+
+def from_plain(settings: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings that :func:`to_plain` described."""
+    return {name: from_dict(value) if isinstance(value, Mapping) else value for name, value in settings.items()}
+
+
+def from_dict(settings: Mapping[str, object]) -> Solver:
     """Make the solver that ``to_dict`` described.
 
     Raises:
@@ -60,9 +75,4 @@ def from_dict(settings: dict[str, object]) -> Solver:
         >>> from_dict({"name": "unrolled", "steps": 3})
         Unrolled(steps=3)
     """
-    options = {name: from_dict(value) if isinstance(value, dict) else value for name, value in settings.items()}
-    solver = solvers[str(options.pop("name", None))]
-    try:
-        return solver(**options)
-    except TypeError as error:
-        raise ValueError(f"settings {settings} do not fit {solver.__name__}: {error}") from error
+    return solvers.make(from_plain(settings))

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchdiffeq import odeint, odeint_adjoint
 
 from unroll import validate
 from unroll.contracts import Kind, Problem
 from unroll.solvers.attach import attach
 from unroll.solvers.base import Solver, solvers
+from unroll.solvers.field import Field
 from unroll.solvers.implicit import Implicit
 from unroll.solvers.loop import check_tolerance, per_sample
 from unroll.solvers.recorder import Recorder
@@ -93,6 +94,9 @@ class Flow(Solver):
             validate.positive("tol", self.tol)
 
     def run(self, problem: Problem, trace: bool) -> Solution:
+        for name in ("rtol", "tol") if self.method in ADAPTIVE else ("tol",):
+            if getattr(self, name) is not None:
+                check_tolerance(name, getattr(self, name), problem.start().dtype)
         if not torch.is_grad_enabled() or self.gradient == "direct":
             return self.integrate(problem, trace)
         if self.gradient == "adjoint":
@@ -102,12 +106,13 @@ class Flow(Solver):
     def stopped(self, steps: int) -> "Flow":
         return replace(self, until=steps, tol=None, gradient="direct")
 
+    @property
+    def independence(self) -> float:
+        return 10 * self.rtol if self.method in ADAPTIVE else super().independence
+
     def integrate(self, problem: Problem, trace: bool) -> Solution:
         """Follow the flow, one unit of time after the other."""
         state = problem.start()
-        for name in ("rtol", "tol") if self.method in ADAPTIVE else ("tol",):
-            if getattr(self, name) is not None:
-                check_tolerance(name, getattr(self, name), state.dtype)
         field = Field(problem, adaptive=self.method in ADAPTIVE)
         recorder = Recorder(problem) if trace else None
         converged = torch.zeros(len(state), dtype=torch.bool, device=state.device)
@@ -131,7 +136,7 @@ class Flow(Solver):
         value = torch.where(per_sample(field.finite, state), state, torch.nan)
         return Solution(value, None if self.tol is None else converged, recorder.trace() if recorder else None)
 
-    def _advance(self, field: "Field", state: Tensor, now: int) -> Tensor:
+    def _advance(self, field: Field, state: Tensor, now: int) -> Tensor:
         times = torch.tensor([now, now + 1], dtype=state.dtype, device=state.device)
         try:
             return odeint(field, state, times, **self._options(state, field.last_size))[-1]
@@ -155,7 +160,11 @@ class Flow(Solver):
         whole = replace(self, tol=None)
         with torch.no_grad():
             solution = whole.integrate(problem, trace)
-            self._check_way_back(problem, solution.value)
+            # A bad sample has no way back: it stays NaN, and is not followed.
+            finite = torch.isfinite(solution.value).flatten(1).all(dim=1)
+            self._check_way_back(
+                problem, torch.where(per_sample(finite, solution.value), solution.value, problem.start())
+            )
 
         def pull(upstream: Tensor, leaves: Problem, asking: Sequence[Tensor]) -> Sequence[Tensor | None]:
             with torch.enable_grad():
@@ -201,37 +210,6 @@ class _Settled(Solver):
 
     def run(self, problem: Problem, trace: bool) -> Solution:
         return self.flow.integrate(problem, trace)
-
-
-class Field(nn.Module):
-    """The right-hand side step(z) - z; counts what the integrator asks and does, and holds bad samples still."""
-
-    def __init__(self, problem: Problem, adaptive: bool) -> None:
-        super().__init__()
-        self.problem = problem
-        self.calls = self.accepted = self.rejected = 0
-        if adaptive:  # methods with a fixed step have nothing to call back
-            self.callback_accept_step, self.callback_reject_step = self._accept, self._reject
-        state = problem.start()
-        self.last_size: Tensor | None = None  # the step to begin the next unit of time with
-        self.frozen = torch.zeros(len(state), dtype=torch.bool, device=state.device)
-        self.finite = torch.ones_like(self.frozen)
-
-    def forward(self, t: Tensor, state: Tensor) -> Tensor:
-        self.calls += 1
-        rate = self.problem.step(state, 0) - state
-        finite = torch.isfinite(rate.detach()).flatten(1).all(dim=1)
-        self.finite = self.finite & (finite | self.frozen)
-        # A bad sample must not reach the step size that all share.
-        moving = finite & ~self.frozen
-        return torch.where(per_sample(moving, rate), rate, 0)
-
-    def _accept(self, t: Tensor, state: Tensor, size: Tensor) -> None:
-        self.accepted += 1
-        self.last_size = size
-
-    def _reject(self, t: Tensor, state: Tensor, size: Tensor) -> None:
-        self.rejected += 1
 
 
 def _diagnosis(error: AssertionError, flow: Flow) -> Exception:

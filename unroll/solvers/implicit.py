@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -48,16 +48,27 @@ class Implicit(Solver):
 
     solver: Solver = field(default_factory=Anderson)
     backward: Anderson = field(default_factory=lambda: Anderson(steps=200, tol=1e-4, history=20))
-    accepts: ClassVar[frozenset[Kind]] = frozenset({Kind.PROXIMAL, Kind.AVERAGED, Kind.GENERAL})
 
     def __post_init__(self) -> None:
         for name in ("solver", "backward"):
             if not isinstance(getattr(self, name), Solver):
                 raise ValueError(f"{name} must be a Solver such as Anderson(), got {getattr(self, name)!r}")
 
+    @property
+    def accepts(self) -> frozenset[Kind]:
+        """What the solver inside accepts, but for step-indexed maps: these have no fixed point."""
+        return self.solver.accepts - {Kind.STEP_INDEXED}
+
+    def check_kind(self, kind: Kind, subject: str) -> None:
+        super().check_kind(kind, subject) if kind is Kind.STEP_INDEXED else self.solver.check_kind(kind, subject)
+
     def stopped(self, steps: int) -> Solver:
         """Return the solver inside, stopped: short of the fixed point there is no implicit gradient."""
         return self.solver.stopped(steps)
+
+    @property
+    def independence(self) -> float:
+        return self.solver.independence
 
     def run(self, problem: Problem, trace: bool) -> Solution:
         with torch.no_grad():

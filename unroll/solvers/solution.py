@@ -6,13 +6,15 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from unroll.described import Described
+
 
 class NotConvergedError(RuntimeError):
     """A solver stopped before it reached its tolerance, or met a number that is not finite."""
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(Described):
     """The course of a solve, measured at S iterates, the start included; detached, no padding.
 
     Attributes:
@@ -37,14 +39,14 @@ class Trace:
 
 
 @dataclass(eq=False)
-class BackwardReport:
+class BackwardReport(Described):
     """How the system behind implicit gradients was solved; empty until the backward pass has run."""
 
     solution: "Solution | None" = None
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class Solution(Described):
     """The outcome of a solve.
 
     Attributes:

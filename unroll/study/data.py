@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unroll.described import Described
 from unroll.registry import Registry
 
 
@@ -18,7 +19,7 @@ class DataError(RuntimeError):
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class Split(Described):
     """Images [n, channels, height, width], float32 from 0 to 1, and their labels [n], int64.
 
     ``patch`` is the side, in pixels, of the square patches that images of this size are cut into.
@@ -37,7 +38,7 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Described):
     """A data set with its three splits.
 
     Settings are chosen by training on ``train`` and looking at ``validation``; results are reported after training on

@@ -7,7 +7,7 @@ from typing import Literal
 from unroll import validate
 from unroll.attention.registry import attentions
 from unroll.models import ViT
-from unroll.solvers import Solver, from_dict
+from unroll.solvers import from_plain, to_plain
 from unroll.study.data import Dataset, datasets
 from unroll.study.training import Recipe
 
@@ -36,18 +36,12 @@ class Entry:
 
     def to_dict(self) -> dict[str, object]:
         """Return the entry as plain values."""
-        options = {
-            name: value.to_dict() if isinstance(value, Solver) else value for name, value in self.options.items()
-        }
-        return {"attention": self.attention, "options": options, "label": self.label}
+        return {"attention": self.attention, "options": to_plain(self.options), "label": self.label}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, object]) -> "Entry":
         """Return the entry that :meth:`to_dict` described."""
-        options = {
-            name: from_dict(value) if isinstance(value, dict) else value for name, value in plain["options"].items()
-        }
-        return cls(plain["attention"], options, plain["label"])
+        return cls(plain["attention"], from_plain(plain["options"]), plain["label"])
 
 
 @dataclass(frozen=True)
