@@ -10,10 +10,11 @@ from unroll.study.metrics import FixedPointReport, convergence, effective_tokens
 from unroll.study.networks import Network, inspect, load_network
 from unroll.study.photographs import assemble, patches, photograph
 from unroll.study.presets import presets
+from unroll.study.report import markdown
+from unroll.study.resolved import under_solvers, with_solver
 from unroll.study.restored import restored, restored_accuracy
 from unroll.study.settings import Entry, Settings, Size, build
 from unroll.study.style import markers, palette, theme
-from unroll.study.swapped import under_solvers, with_solver
 from unroll.study.training import (
     History,
     NonFiniteLossError,
@@ -56,6 +57,7 @@ __all__ = [
     "load",
     "load_network",
     "loudness",
+    "markdown",
     "markers",
     "mixing",
     "palette",

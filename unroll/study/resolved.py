@@ -28,11 +28,11 @@ def with_solver(model: ViT, solver: Solver) -> ViT:
     other.blocks = copy.copy(model.blocks)
     other.blocks._modules = {}
     for name, block in model.blocks.named_children():
-        swapped = copy.copy(block)
-        swapped._modules = dict(block._modules)
+        rebuilt = copy.copy(block)
+        rebuilt._modules = dict(block._modules)
         if isinstance(block.attention, IterativeAttention):
-            swapped.attention = block.attention.with_solver(solver)
-        other.blocks.add_module(name, swapped)
+            rebuilt.attention = block.attention.with_solver(solver)
+        other.blocks.add_module(name, rebuilt)
     return other
 
 
