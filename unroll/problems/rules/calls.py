@@ -107,10 +107,11 @@ def _change_of_others(problem: Problem, state: Tensor, changed: Tensor) -> float
 
 
 def _answers(problem: Problem, state: Tensor) -> list[Tensor]:
-    """Return all that a problem says of a state; an energy may be infinite, so its exponential stands for it."""
+    """Return all that a problem says of a state; residuals and energies may be infinite, so angles stand for them."""
     following, code = problem.step(state, 0), problem.decode(state)
     energy = problem.energy(code)
-    return [following, code, problem.residual(state, following), *([] if energy is None else [torch.sigmoid(energy)])]
+    numbers = [problem.residual(state, following), *([] if energy is None else [energy])]
+    return [following, code, *map(torch.atan, numbers)]
 
 
 def _with_history(problem: Problem) -> Problem:
