@@ -131,7 +131,7 @@ def test_the_readme_examples_run(capsys):
     from unroll.attention.registry import attentions
 
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     try:
         for block in blocks:
             exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102
