@@ -6,7 +6,8 @@ from unroll.study.settings import Entry, Settings
 from unroll.study.training import Recipe
 
 _PUBLISHED = Entry("vars-d", {"published": True}, "vars-d, published")
-DRAWS = 24
+# Of the draws, those that there was time for; the training of draw 8, with learned factors, diverged.
+_DRAWS = tuple(drawn(10)[number - 1] for number in (1, 2, 4, 6, 10))
 # A true threshold on what carries the published layer: sparse, but with no energy to descend.
 _FACTORS = Entry(
     "vars-d",
@@ -34,7 +35,7 @@ presets.register("vars")(
 # How the default of vars-d was found, judged on the validation split.
 presets.register("vars-search")(
     Settings(
-        (Entry("softmax"), Entry("vars-d"), _PUBLISHED, *LADDER, *drawn(DRAWS)),
+        (Entry("softmax"), Entry("vars-d"), _PUBLISHED, *LADDER, *_DRAWS),
         judged_on="validation",
         recipe=Recipe(epochs=40),
     )
