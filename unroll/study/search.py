@@ -44,7 +44,6 @@ LADDER = (
     _vars_d("learned readout, 32 templates", learned_readout=True, templates=32),
     _vars_d("learned inhibition", learned_inhibition=True),
     _vars_d("learned inhibition and readout", learned_inhibition=True, learned_readout=True),
-    _vars_d("... 32 templates", learned_inhibition=True, learned_readout=True, templates=32),
     _vars_d("learned factors", **_FACTORS),
     _vars_d("learned factors and readout", **_FACTORS, learned_readout=True),
     _vars_d("... from the correlation", **_FACTORS, learned_readout=True, origin="correlation"),
