@@ -26,9 +26,6 @@ def _each(option: str, *values: object) -> tuple[Mapping[str, object], ...]:
 # One rung at a time, each a question: which part of the published setting matters, and what can stand in for it?
 LADDER = (
     _vars_d("published, true threshold", **_TRUE),
-    # Small entries lose half their size at every GELU step: a threshold near 1, where lambda / L is near 0.01.
-    _vars_d("published, true threshold, lambda 5", **_TRUE, weight=5.0),
-    _vars_d("published, hard threshold", published=True, penalty="hard-threshold", weight=5.0),
     _vars_d("published, no learned factors", published=True, learned_gram=False),
     _vars_d("published, true threshold, no learned factors", **_BARE),
     _vars_d("... and from zero", **_BARE, origin="zero"),
