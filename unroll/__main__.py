@@ -56,7 +56,7 @@ def study(options: argparse.Namespace) -> None:
         return
     comparison.save(folder)
     for entry in settings.entries if options.networks else ():
-        name = entry.label.replace(", ", "-")
+        name = entry.label.replace(", ", "-").replace(" ", "-")
         store.network(entry, settings.seeds[0], settings).save(folder / "networks" / f"{name}.safetensors")
     _say(markdown(comparison))
     _say(f"\nWritten to {folder}: " + ", ".join(sorted(path.name for path in folder.iterdir())))
