@@ -13,6 +13,8 @@ COLOURS: dict[str, str] = {
     "kernel": _SAFE[1],
     "vars-d": _SAFE[0],
     "vars-d, published": _SAFE[9],
+    "vars-d, draw 10": _SAFE[2],
+    "vars-d, learned factors": _SAFE[5],
     "vars-s": _SAFE[2],
     "vars-sd": _SAFE[4],
     "hopfield": _SAFE[7],
