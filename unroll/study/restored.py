@@ -37,7 +37,7 @@ def restored(model: ViT, clean: Tensor, part: str, layers: tuple[int, ...]) -> I
     Raises:
         ValueError: on an unknown part, or a block that is not there.
 
-    Source: Meng et al. 2022 (ROME), section 2.1: causal tracing, also known as activation patching.
+    Source: Meng et al. 2022 (ROME): causal tracing, also known as activation patching.
     """
     put = PARTS[validate.choice("part", part, PARTS)]
     if not set(layers) <= set(range(len(model.blocks))):
