@@ -16,8 +16,8 @@ from unroll.study.figures import save
 from unroll.study.files import write_aside
 from unroll.study.front_page import picture
 from unroll.study.networks import Network, inspect, load_network
+from unroll.study.other_solvers import under_solvers
 from unroll.study.report import markdown, refresh
-from unroll.study.resolved import under_solvers
 from unroll.study.restored import restored_accuracy
 from unroll.study.selection import select, selections
 from unroll.study.settings import Entry, build
@@ -85,7 +85,7 @@ def inspect_network(options: argparse.Namespace) -> None:
     )
 
 
-def resolve(options: argparse.Namespace) -> None:
+def try_solvers(options: argparse.Namespace) -> None:
     """Judge a trained network on the test split under other solvers: more steps, fewer steps, FISTA."""
     network = load_network(options.weights)
     table = under_solvers(network, load(network.data).test)
@@ -204,7 +204,7 @@ def _parser() -> argparse.ArgumentParser:
     each = add("inspect", inspect_network)
     each.add_argument("weights", type=Path, help="a file that train has written")
 
-    each = add("solvers", resolve)
+    each = add("solvers", try_solvers)
     each.add_argument("weights", type=Path, help="a file that train has written")
     each.add_argument("--out", type=Path, help="also write the table, one row a solver, condition and severity (CSV)")
 

@@ -8,10 +8,10 @@ from unroll.study.experiment import attention_layers
 from unroll.study.maps import draw_heard, heard_by, settling
 from unroll.study.metrics import FixedPointReport, convergence, effective_tokens, fixed_point_report, loudness, mixing
 from unroll.study.networks import Network, inspect, load_network
+from unroll.study.other_solvers import under_solvers, with_solver
 from unroll.study.photographs import assemble, patches, photograph
 from unroll.study.presets import presets
 from unroll.study.report import markdown
-from unroll.study.resolved import under_solvers, with_solver
 from unroll.study.restored import restored, restored_accuracy
 from unroll.study.settings import Entry, Settings, Size, build
 from unroll.study.style import markers, palette, theme

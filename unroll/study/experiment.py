@@ -52,8 +52,7 @@ def _robustness(model: ViT, exam: Split) -> Iterator[Row]:
 
 def _inside(model: ViT, exam: Split) -> Iterator[Row]:
     """Look at each attention layer on the tokens that it sees in the trained network."""
-    images = exam.first(MAP_IMAGES).images.to(model.positions.device)
-    for index, ratio in enumerate(loudness(model, images)):
+    for index, ratio in enumerate(loudness(model, exam.first(MAP_IMAGES).images)):
         yield _row("loudness", f"layer {index + 1}", 0, ratio)
     for index, (layer, x) in enumerate(attention_layers(model, exam)):
         where = f"layer {index + 1}"
