@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from unroll import problems, solvers
-from unroll.attention import attentions, create
+from unroll.attention import create
 from unroll.contracts import Problem
 from unroll.problems import L1, ElasticNet, GroupL2, NonNegativeL1, Reconstruction, Ridge, largest_eigenvalue
 from unroll.solvers import FISTA, Anderson, Flow, Solver, Unrolled
@@ -122,6 +122,12 @@ VARIANTS = {
     "vars-s-published": ("vars-s", {"published": True, "weight": 0.1}),
     "hopfield": ("hopfield", {}),
     "hopfield-settled": ("hopfield", {"solver": Unrolled(20), "beta": 2.0}),
+    "evolving": ("evolving", {"grid": None}),
+    "evolving-learned": ("evolving", {"grid": None, "learned": True, "alpha": 0.5, "span": 3}),
+    "evolving-causal": ("evolving", {"grid": None, "causal": True, "activation": "relu"}),
+    "evolving-residual": ("evolving", {"grid": None, "convolution": False, "relative": False, "learned": True}),
+    "evolving-grid": ("evolving", {}),
+    "evolving-grid-causal": ("evolving", {"causal": True, "beta": 0.4}),
     **{f"vars-d-{bound}": ("vars-d", {"bound": bound, "templates": 3}) for bound in problems.BOUNDS},
 }
 
@@ -129,11 +135,11 @@ VARIANTS = {
 def make(variant, dim=12, heads=3):
     """Return the attention of one row."""
     name, options = VARIANTS[variant]
-    return create(name, dim=dim, heads=heads, grid=(3, 3), **options)
+    return create(name, **{"dim": dim, "heads": heads, "grid": (3, 3)} | options)
 
 
 # Those that take any number of tokens, and masks; the others are bound to a grid.
-FREE = [variant for variant, (name, _) in VARIANTS.items() if not attentions[name].traits.needs_grid]
+FREE = [variant for variant in VARIANTS if not make(variant).traits.needs_grid]
 
 
 # A training and a network that take a second.

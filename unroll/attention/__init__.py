@@ -2,11 +2,16 @@
 
 from unroll.attention.base import Attention, Carry, Traits, hide_tokens
 from unroll.attention.check import check_attention
+from unroll.attention.evolution import Evolution
+from unroll.attention.evolving import EvolvingAttention
+from unroll.attention.evolving_heads import EvolvingHeads, merge_untransposed
 from unroll.attention.features import RandomFeatures
 from unroll.attention.hopfield import HopfieldAttention
 from unroll.attention.iterative import IterativeAttention, Readout
 from unroll.attention.kernel import KernelAttention
+from unroll.attention.padding import RealFirst
 from unroll.attention.registry import attentions, create, from_dict, names, register
+from unroll.attention.relative import RelativeGrid, RelativeSequence
 from unroll.attention.softmax import SoftmaxAttention
 from unroll.attention.vars_d import VarsD
 from unroll.attention.vars_s import VarsS
@@ -17,11 +22,17 @@ __all__ = [
     "Attention",
     "Carry",
     "ContractError",
+    "Evolution",
+    "EvolvingAttention",
+    "EvolvingHeads",
     "HopfieldAttention",
     "IterativeAttention",
     "KernelAttention",
     "RandomFeatures",
     "Readout",
+    "RealFirst",
+    "RelativeGrid",
+    "RelativeSequence",
     "Report",
     "SoftmaxAttention",
     "Traits",
@@ -34,6 +45,7 @@ __all__ = [
     "create",
     "from_dict",
     "hide_tokens",
+    "merge_untransposed",
     "names",
     "register",
 ]

@@ -4,7 +4,7 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
@@ -25,6 +25,8 @@ class Traits:
     Attributes:
         permutation_equivariant: permuting the tokens permutes the output.
         needs_grid: the constructor takes ``grid=(height, width)`` and tokens are its places, row by row.
+        takes_grid: the constructor may be given a grid, and the layer is then one that needs it and takes no masks;
+            without it tokens are a sequence.
         masks: ``mask`` is honoured; a masked token changes nothing and its output is zero.
         carries: reads and writes a field of :class:`Carry`.
         exact_gradient: the output is differentiable (away from kinks) and its gradient is exact.
@@ -33,6 +35,7 @@ class Traits:
 
     permutation_equivariant: bool = False
     needs_grid: bool = False
+    takes_grid: bool = False
     masks: bool = False
     carries: bool = False
     exact_gradient: bool = False
@@ -44,7 +47,7 @@ class Carry(Described):
     """What one layer hands to the next beside its tokens. A layer writes its own field and passes the rest on.
 
     Attributes:
-        logits: attention logits (evolving attention).
+        logits: attention logits (evolving attention); under a mask the real tokens stand first.
         code: the solution of an iterative layer, in the coordinates of its problem (warm start).
     """
 
@@ -93,6 +96,8 @@ class Attention(nn.Module, ABC):
         if dim % heads:
             raise ValueError(f"dim must be divisible by heads, got dim = {dim} and heads = {heads}")
         self.dim, self.heads, self.head_dim = dim, heads, dim // heads
+        if self.traits.takes_grid and grid is not None:
+            self.traits = replace(self.traits, needs_grid=True, masks=False)
         self.grid = _check_grid(grid) if self.traits.needs_grid else None
 
     def forward(self, x: Annotated[Tensor, "B N C"], mask: Annotated[Tensor, "B N"] | None = None) -> Tensor:

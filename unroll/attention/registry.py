@@ -40,7 +40,7 @@ def create(name: str, *, dim: int, heads: int, grid: tuple[int, int] | None = No
         )
     """
     layer = attentions[name]
-    if layer.traits.needs_grid:
+    if layer.traits.needs_grid or (layer.traits.takes_grid and grid is not None):
         options["grid"] = grid
     taken = list(inspect.signature(layer).parameters)[2:]
     for option in options:

@@ -119,7 +119,8 @@ def swap(
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be a torch.nn.Module, got {type(model).__name__}")
-    needs_grid = attentions[attention].traits.needs_grid
+    traits = attentions[attention].traits
+    needs_grid = traits.needs_grid or (traits.takes_grid and grid is not None)
     extra = [name for name, p in model.named_parameters() if _EXTRA_TOKENS.search(name) and p.numel()]
     if needs_grid and extra:
         raise ValueError(
