@@ -12,6 +12,7 @@ from unroll.attention.kernel import KernelAttention
 from unroll.attention.padding import RealFirst
 from unroll.attention.registry import attentions, create, from_dict, names, register
 from unroll.attention.relative import RelativeGrid, RelativeSequence
+from unroll.attention.residual_convolution import residual_convolution
 from unroll.attention.softmax import SoftmaxAttention
 from unroll.attention.vars_d import VarsD
 from unroll.attention.vars_s import VarsS
@@ -48,4 +49,5 @@ __all__ = [
     "merge_untransposed",
     "names",
     "register",
+    "residual_convolution",
 ]

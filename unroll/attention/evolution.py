@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from unroll import validate
+from unroll.attention.residual_convolution import residual_convolution
 
 SLOPES = {"leaky-relu": 0.01, "relu": 0.0}
 
@@ -94,12 +94,10 @@ class Evolution(nn.Module):
         mixed = self.mix(own, previous, pairs)
         if self.convolution is None:
             return mixed
-        alpha, _ = self.shares()
         # Both activations let a factor >= 0 pass, so alpha is a matter of the small kernel, not of the large map.
-        change = F.leaky_relu_(self.convolve(mixed, alpha), self.slope)
-        evolved = (
-            torch.add(change, mixed, alpha=1 - alpha) if isinstance(alpha, float) else change + (1 - alpha) * mixed
-        )
+        alpha = torch.as_tensor(self.shares()[0], dtype=mixed.dtype, device=mixed.device)
+        weight, bias = (alpha * part.to(mixed.dtype) for part in (self.convolution.weight, self.convolution.bias))
+        evolved = residual_convolution(mixed, weight, bias, 1 - alpha, slope=self.slope, causal=self.causal)
         return evolved if pairs is None else evolved.masked_fill_(~pairs, 0)
 
     def mix(self, own: Tensor, previous: Tensor | None, pairs: Tensor | None) -> Tensor:
@@ -108,13 +106,6 @@ class Evolution(nn.Module):
         if previous is not None:
             own = own.add_(previous, alpha=beta) if isinstance(beta, float) else own.add_(beta * previous)
         return own if pairs is None else own.masked_fill_(~pairs, 0)
-
-    def convolve(self, mixed: Tensor, scale: float | Tensor = 1.0) -> Tensor:
-        """Return the convolution of M and its bias, times ``scale``."""
-        weight, bias = self.convolution.weight * scale, self.convolution.bias * scale
-        if not self.causal:
-            return F.conv2d(mixed, weight, bias, padding=1)
-        return F.conv2d(mixed, weight, bias, padding=(2, 1))[:, :, : mixed.shape[-2]]
 
     def weights(self, evolved: Tensor, pairs: Tensor | None = None) -> Annotated[Tensor, "B H N N"]:
         """Return the softmax over the keys that exist."""

@@ -44,18 +44,15 @@ class RelativeSequence(nn.Module):
     def bias(self, q: Annotated[Tensor, "B H N D"]) -> Annotated[Tensor, "B H N N"]:
         """Return the part of the logits that comes from the distances."""
         tokens = q.shape[-2]
-        scores = q @ self.rows(tokens, q).mT
-        # Query i starts reading N - 1 - i places into its row of 2 N: the next row of a matrix that is one narrower.
-        shifted = scores.flatten(-2)[..., tokens - 1 : -1]
-        return shifted.unflatten(-1, (tokens, 2 * tokens - 1))[..., :tokens]
+        span = max(tokens - 1, 1) if self.table is None else self.span
+        table = self.draw(span, q) if self.table is None else self.table
+        places = torch.arange(tokens, device=q.device)
+        offsets = (places - places[:, None]).clamp(-span, span) + span
+        return (q @ table.mT).gather(-1, offsets.expand(*q.shape[:2], -1, -1))
 
-    def rows(self, tokens: int, like: Tensor) -> Annotated[Tensor, "2N D"]:
-        """Return a row for each offset from -(N - 1) to N, of which the last is never read."""
-        if self.table is None:
-            drawn = torch.randn(2 * tokens - 1, self.width, dtype=like.dtype, device=like.device)
-            return torch.cat([drawn, drawn[-1:]])
-        offsets = torch.arange(1 - tokens, tokens + 1, device=like.device)
-        return self.table[offsets.clamp(-self.span, self.span) + self.span]
+    def draw(self, span: int, like: Tensor) -> Annotated[Tensor, "offsets D"]:
+        """Return a random table, of the dtype and on the device of a tensor."""
+        return torch.randn(2 * span + 1, self.width, dtype=like.dtype, device=like.device)
 
     def extra_repr(self) -> str:
         return f"width={self.width}, " + ("redrawn" if self.table is None else f"span={self.span}")
@@ -87,10 +84,10 @@ class RelativeGrid(nn.Module):
 
     def __init__(self, width: int, grid: tuple[int, int]) -> None:
         super().__init__()
-        rows, columns = (validate.count(f"grid {name}", size) for name, size in zip(("height", "width"), grid))  # noqa: B905
-        self.grid = (rows, columns)
-        self.vertical = nn.Parameter(_small(2 * rows - 1, validate.count("width", width)))
-        self.horizontal = nn.Parameter(_small(2 * columns - 1, width))
+        rows, columns = self.grid = grid
+        validate.count("width", width)
+        self.vertical = nn.Parameter(_small(2 * validate.count("grid height", rows) - 1, width))
+        self.horizontal = nn.Parameter(_small(2 * validate.count("grid width", columns) - 1, width))
 
     def forward(self, q: Annotated[Tensor, "B H N D"], k: Annotated[Tensor, "B H N D"]) -> Annotated[Tensor, "B H N N"]:
         places = self._places(k).expand(*k.shape[:2], -1, -1)
