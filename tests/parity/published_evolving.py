@@ -16,6 +16,7 @@ from unroll.attention import (
     residual_convolution,
 )
 from unroll.attention.evolution import SLOPES
+from unroll.models import AugmentedBlock, AugmentedConvolution
 
 Golden = dict[str, Tensor]
 
@@ -101,6 +102,89 @@ def evolving_relative(golden: Golden) -> Golden:
     return {key: value.detach() for key, value in ours.items()}
 
 
+def ea_dc_block(golden: Golden) -> Golden:
+    """``fix_`` is what we do by default, ``ref_`` what we do with the published switch; both on the same table."""
+    ours = {}
+    for prefix, published in (("fix", False), ("ref", True)):
+        x, carry = golden["x"].mT, None
+        for index in (0, 1):
+            block = _augmented_block(golden, f"block{index}", index, published)
+            made: list[tuple[Tensor, Carry]] = []
+            hooks = [
+                convolution.register_forward_hook(lambda *call, made=made: made.append(call[-1]))
+                for convolution in block.convolutions
+            ]
+            with torch.no_grad():
+                x, carry = block(x, carry)
+            for hook in hooks:
+                hook.remove()
+            for number, (out, handed) in enumerate(made, start=1):
+                ours[f"{prefix}_block{index}_conv{number}_out"] = out.mT
+                ours[f"{prefix}_block{index}_conv{number}_logits"] = handed.logits
+            ours |= {f"{prefix}_block{index}_out": x.mT, f"{prefix}_block{index}_att": carry.logits}
+    return ours
+
+
+def _augmented_block(golden: Golden, name: str, index: int, published: bool) -> AugmentedBlock:
+    heads = int(golden["num_heads"])
+    convolutions = []
+    for number in (1, 2):
+        own = f"{name}_conv{number}"
+        table = golden[f"{own}_rel_key"]
+        relative = RelativeSequence(table.shape[1], span=len(table) // 2, learned=not published)
+        if published:
+            relative.draw = lambda *_, table=table: table  # what the release happened to draw
+        if f"{own}_att_conv_weight" in golden:
+            evolution = Evolution(heads, alpha=golden["alpha"], beta=golden["beta"])
+        else:
+            evolution = _first(heads)
+        out, width = golden["block0_norm1_weight"].shape[0], golden[f"{own}_branch_v"].shape[1]
+        layer = AugmentedConvolution(
+            width,
+            out,
+            kernel=int(golden["kernel_size"]),
+            dilation=int(golden[f"{name}_dilation"]),
+            heads=EvolvingHeads(evolution, relative),
+            keys=int(golden["dk"]),
+            values=int(golden["dv"]),
+            count=heads,
+            published=published,
+        ).double()
+        weights = {
+            "qkv.weight": golden[f"{own}_qkv_weight"],
+            "qkv.bias": golden[f"{own}_qkv_bias"],
+            "convolution.bias": golden[f"{own}_branch_bias"],
+            "convolution.parametrizations.weight.original0": golden[f"{own}_branch_g"][:, None, None],
+            "convolution.parametrizations.weight.original1": golden[f"{own}_branch_v"],
+        }
+        if not published:
+            weights["heads.relative.table"] = table
+        if evolution.convolution is not None:
+            weights |= {
+                f"heads.evolution.convolution.{part}": golden[f"{own}_att_conv_{part}"] for part in ("weight", "bias")
+            }
+        layer.load_state_dict(weights)
+        convolutions.append(layer)
+    block = AugmentedBlock(*convolutions, hidden=int(golden["dim_feedforward"])).double().eval()
+    for norm, number in ((block.norm, 1), (block.norms[0], 2), (block.norms[1], 3)):
+        norm.eps = golden["batchnorm_eps"]
+        norm.load_state_dict(
+            {
+                "weight": golden[f"{name}_norm{number}_weight"],
+                "bias": golden[f"{name}_norm{number}_bias"],
+                "running_mean": golden[f"{name}_norm{number}_mean"],
+                "running_var": golden[f"{name}_norm{number}_var"],
+                "num_batches_tracked": torch.tensor(0),
+            }
+        )
+    for mlp, (one, two) in zip(block.mlps, ((1, 2), (3, 4)), strict=True):
+        for linear, number in ((mlp[0], one), (mlp[-1], two)):
+            linear.load_state_dict({part: golden[f"{name}_linear{number}_{part}"] for part in ("weight", "bias")})
+    if isinstance(block.residual, torch.nn.Linear):
+        block.residual.load_state_dict({part: golden[f"{name}_residual_{part}"] for part in ("weight", "bias")})
+    return block
+
+
 def _first(heads: int) -> Evolution:
     """Return what the first layer of a released chain does: hand its own logits on as they are."""
     return Evolution(heads, beta=0, convolution=False).double()
@@ -160,4 +244,5 @@ def _merge(heard: Tensor) -> Tensor:
 CASES: dict[str, Callable[[Golden], Golden]] = {
     "evolving_chain": evolving_chain,
     "evolving_relative": evolving_relative,
+    "ea_dc_block": ea_dc_block,
 }

@@ -1,0 +1,212 @@
+"""Transformers of time series: classification and regression, of series of any length up to the longest."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unroll import validate
+from unroll.attention import Evolution, EvolvingHeads, RealFirst, RelativeSequence, attentions, create, hide_tokens
+from unroll.models.augmented import AugmentedBlock, AugmentedConvolution
+from unroll.models.norm_block import NormBlock
+
+
+class SeriesModel(nn.Module):
+    """An embedding of each time step, learned positions, blocks, and one linear map of all steps at once.
+
+    Padding is no part of a series, wherever it stands: steps behind it move up, no statistic sees it, and its length
+    changes nothing. Models differ in their blocks.
+
+    Args:
+        blocks: each takes tokens, carry and mask to tokens and carry.
+        channels: numbers a time step.
+        length: of the longest series.
+        outputs: classes, or 1 for regression.
+        dim: width C of the tokens.
+        dropout: of the embedding and before the last map.
+    """
+
+    def __init__(
+        self, blocks: Iterable[nn.Module], *, channels: int, length: int, outputs: int, dim: int, dropout: float
+    ) -> None:
+        super().__init__()
+        for name, value in {"channels": channels, "length": length, "outputs": outputs, "dim": dim}.items():
+            validate.count(name, value)
+        self.channels, self.length, self.dim = channels, length, dim
+        self.embed = nn.Linear(channels, dim)
+        self.positions = nn.Parameter(torch.empty(length, dim).uniform_(-0.02, 0.02))
+        self.dropout = nn.Dropout(validate.share("dropout", dropout))
+        self.blocks = nn.ModuleList(blocks)
+        self.head = nn.Linear(length * dim, outputs)
+
+    def forward(
+        self, x: Annotated[Tensor, "B N channels"], mask: Annotated[Tensor, "B N"] | None = None
+    ) -> Annotated[Tensor, "B outputs"]:
+        """Return logits, or the regressed number; ``mask`` is True for real time steps.
+
+        Raises:
+            ValueError: when x has other channels or more steps than the model was made for, or the mask does not fit.
+        """
+        validate.shape("x", x, ("batch", "steps", self.channels))
+        if x.shape[1] > self.length:
+            raise ValueError(f"x must have at most length = {self.length} steps, got {x.shape[1]}")
+        if mask is not None:
+            if mask.dtype != torch.bool:
+                raise ValueError(f"mask must be boolean (True = a real time step), got {mask.dtype}")
+            validate.shape("mask", mask, tuple(x.shape[:2]))
+            real = RealFirst.of(mask)
+            x, mask = real.sort(hide_tokens(x, mask)), real.mask
+        tokens, carry = self.dropout(self.embed(x) * self.dim**0.5 + self.positions[: x.shape[1]]), None
+        for block in self.blocks:
+            tokens, carry = block(tokens, carry, mask)
+        tokens = hide_tokens(self.dropout(F.gelu(tokens)), mask)
+        return self.head(F.pad(tokens, (0, 0, 0, self.length - x.shape[1])).flatten(1))
+
+
+class TimeSeriesTransformer(SeriesModel):
+    """A batch-norm transformer encoder that takes its attention by name.
+
+    The attention's weights are not dropped out, as they are in the paper.
+
+    Args:
+        attention: a name known to ``unroll.attention.create``; one that is bound to a grid takes neither masks nor
+            series shorter than ``length``.
+        channels: numbers a time step.
+        length: of the longest series.
+        outputs: classes, or 1 for regression.
+        dim: width C of the tokens.
+        depth: number of blocks.
+        heads: attention heads a block.
+        hidden: hidden width of the blocks' Mlp.
+        dropout: in training.
+        options: further keyword arguments of that attention.
+
+    Shapes: series [B, N, channels], N <= length, and a mask [B, N] to [B, outputs].
+
+    Raises:
+        ValueError: on sizes that do not fit, at construction or at the call.
+
+    Source: Zerveas et al. 2021 (a transformer-based framework for multivariate time series).
+
+    Example:
+        >>> model = TimeSeriesTransformer("vars-d", channels=12, length=29, outputs=9)
+        >>> model(torch.randn(2, 20, 12)).shape
+        torch.Size([2, 9])
+    """
+
+    def __init__(
+        self,
+        attention: str = "softmax",
+        *,
+        channels: int,
+        length: int,
+        outputs: int,
+        dim: int = 64,
+        depth: int = 3,
+        heads: int = 8,
+        hidden: int = 256,
+        dropout: float = 0.1,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        grid = (1, length) if attentions[attention].traits.needs_grid else None
+        layers = (
+            create(attention, dim=dim, heads=heads, grid=grid, **(options or {}))
+            for _ in range(validate.count("depth", depth))
+        )
+        blocks = [NormBlock(layer, hidden=hidden, dropout=dropout) for layer in layers]
+        super().__init__(blocks, channels=channels, length=length, outputs=outputs, dim=dim, dropout=dropout)
+
+
+class EADCTransformer(SeriesModel):
+    """Dilated convolutions with evolving attention beside them (EA-DC): one block more than ``depth``, as released.
+
+    The blocks' dilations are 1, 2, 4 and so on. In the first block logits are handed on as they are, from the second
+    on they evolve. The tables of relative positions are learned and long enough for the longest series.
+
+    Args:
+        channels: numbers a time step.
+        length: of the longest series.
+        outputs: classes, or 1 for regression.
+        dim: width C of the tokens.
+        depth: number of blocks beside the last.
+        heads: attention heads a convolution.
+        hidden: width between the blocks' linear maps.
+        dropout: in training, of the logits handed on too.
+        kernel: taps of the dilated convolutions.
+        alpha: share of the convolution over the map.
+        beta: share of the map before.
+        keys: width of the queries, and of the keys, as a share of ``dim``.
+        values: width of the values, as a share of ``dim``; the other channels come from the dilated convolution.
+        attention: False leaves the dilated convolutions alone.
+        convolution: False leaves residual logits: maps are handed on and mixed, and not convolved.
+        causal: let no time step hear a later one, through the maps neither; the last linear map hears all of them.
+        published: the released arithmetic, with its defects (see :class:`unroll.attention.EvolvingAttention`); it
+            takes no masks.
+
+    Shapes: series [B, N, channels], N <= length, and a mask [B, N] to [B, outputs].
+
+    Raises:
+        ValueError: on sizes that do not fit, at construction or at the call.
+
+    Source: Wang et al. 2022 (Convolution-enhanced Evolving Attention Networks); pkuyym/EvolvingAttention.
+
+    Example:
+        >>> model = EADCTransformer(channels=12, length=29, outputs=9)
+        >>> model(torch.randn(2, 20, 12)).shape
+        torch.Size([2, 9])
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        length: int,
+        outputs: int,
+        dim: int = 64,
+        depth: int = 3,
+        heads: int = 8,
+        hidden: int = 256,
+        dropout: float = 0.1,
+        kernel: int = 3,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        keys: float = 0.125,
+        values: float = 0.125,
+        attention: bool = True,
+        convolution: bool = True,
+        causal: bool = False,
+        published: bool = False,
+    ) -> None:
+        validate.count("dim", dim)
+        validate.count("length", length)
+        if published:
+            validate.absent("causal", causal, "the release is not causal, and published=True is as released")
+        widths = {
+            name: round(dim * validate.share(name, part)) for name, part in {"keys": keys, "values": values}.items()
+        }
+
+        def augmented(index: int) -> AugmentedConvolution:
+            evolution = (
+                Evolution(heads, alpha=alpha, beta=beta, convolution=convolution, causal=causal)
+                if index
+                else Evolution(heads, beta=0, convolution=False, causal=causal)
+            )
+            table = RelativeSequence(max(widths["keys"] // heads, 1), span=max(length - 1, 1), learned=not published)
+            return AugmentedConvolution(
+                dim,
+                dim,
+                dilation=2**index,
+                kernel=kernel,
+                heads=EvolvingHeads(evolution, table) if attention else None,
+                count=heads,
+                published=published,
+                **widths,
+            )
+
+        blocks = [
+            AugmentedBlock(augmented(index), augmented(index), hidden=hidden, dropout=dropout)
+            for index in range(validate.count("depth", depth) + 1)
+        ]
+        super().__init__(blocks, channels=channels, length=length, outputs=outputs, dim=dim, dropout=dropout)
