@@ -13,6 +13,7 @@ from unroll.study.photographs import assemble, patches, photograph
 from unroll.study.presets import presets
 from unroll.study.report import markdown
 from unroll.study.restored import restored, restored_accuracy
+from unroll.study.series import SeriesDataset, SeriesSplit, load_series, series_sets
 from unroll.study.settings import Entry, Settings, Size, build
 from unroll.study.style import markers, palette, theme
 from unroll.study.training import (
@@ -37,6 +38,8 @@ __all__ = [
     "NonFiniteLossError",
     "RandomAffine",
     "Recipe",
+    "SeriesDataset",
+    "SeriesSplit",
     "Settings",
     "Size",
     "Split",
@@ -56,6 +59,7 @@ __all__ = [
     "inspect",
     "load",
     "load_network",
+    "load_series",
     "loudness",
     "markdown",
     "markers",
@@ -69,6 +73,7 @@ __all__ = [
     "restored_accuracy",
     "run_study",
     "seed_everything",
+    "series_sets",
     "settling",
     "theme",
     "train",

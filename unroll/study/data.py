@@ -137,12 +137,12 @@ def verified(path: Path, checksum: str) -> Path:
         DataError: when the file is missing or its checksum differs.
     """
     if not path.is_file():
-        raise DataError(f"data file {path} is missing: restore it with 'git checkout data' or 'python data/make.py'")
+        raise DataError(f"data file {path} is missing: restore it with 'git checkout data' or as data/README.md says")
     found = sha256(path.read_bytes()).hexdigest()
     if found != checksum:
         raise DataError(
             f"data file {path} is corrupted: expected sha256 {checksum[:12]}..., got {found[:12]}...; "
-            "restore it with 'git checkout data' or 'python data/make.py'"
+            "restore it with 'git checkout data' or as data/README.md says"
         )
     return path
 
