@@ -20,7 +20,19 @@ from unroll.study.robustness import spoiled
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["study"], ["train"], ["inspect"], ["solvers"], ["restore"], ["select"], ["data"], ["bench"], ["readme"]],
+    [
+        [],
+        ["study"],
+        ["train"],
+        ["inspect"],
+        ["solvers"],
+        ["restore"],
+        ["select"],
+        ["timeseries"],
+        ["data"],
+        ["bench"],
+        ["readme"],
+    ],
 )
 def test_help_is_readable(command, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -1,4 +1,7 @@
-"""The command line: python -m unroll study | train | inspect | solvers | restore | select | data | bench | readme."""
+"""The command line: python -m unroll study | train | inspect | solvers | restore | select | data | bench | readme ...
+
+``timeseries`` has its command in :mod:`unroll.study.series.command`.
+"""
 
 import argparse
 import sys
@@ -20,6 +23,7 @@ from unroll.study.other_solvers import under_solvers
 from unroll.study.report import markdown, refresh
 from unroll.study.restored import restored_accuracy
 from unroll.study.selection import select, selections
+from unroll.study.series import command as series
 from unroll.study.settings import Entry, build
 from unroll.study.store import Store
 from unroll.study.training import accuracy, pick_device, seed_everything, train
@@ -216,6 +220,10 @@ def _parser() -> argparse.ArgumentParser:
     each = add("select", select_settings)
     each.add_argument("selection", help=f"one of {', '.join(selections.names())}")
     each.add_argument("--out", type=Path, default=Path("results/selection"), help="folder to write (%(default)s)")
+
+    each = add("timeseries", series.timeseries)
+    series.add_arguments(each)
+    each.add_argument("--part", type=_part, default=(0, 1), help="K/N makes every N-th run only, as for study")
 
     each = add("data", show_data)
     each.add_argument("names", nargs="*", help=f"data sets, all when none is named: {', '.join(datasets.names())}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -31,7 +32,7 @@ class Store:
 
     def place(self, entry: Entry, seed: int, settings: Settings) -> Path:
         """Return the folder of one run, whether or not it has been made."""
-        return self.folder / _digest(_configuration(entry, seed, settings), _source())
+        return self.folder / digest(_configuration(entry, seed, settings), _source())
 
     def rows(self, entry: Entry, seed: int, settings: Settings) -> list[dict[str, object]] | None:
         """Return the rows of a finished run, or None."""
@@ -61,7 +62,8 @@ def _configuration(entry: Entry, seed: int, settings: Settings) -> dict[str, obj
     return {"entry": entry.to_dict(), "seed": seed, **shared, "recipe": asdict(settings.recipe)}
 
 
-def _digest(configuration: dict[str, object], source: str) -> str:
+def digest(configuration: Mapping[str, object], source: str) -> str:
+    """Return the address of a run: a hash of its configuration and of the source that made it."""
     return hashlib.sha256((json.dumps(configuration, sort_keys=True) + source).encode()).hexdigest()[:16]
 
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
@@ -108,12 +108,7 @@ def train(
                 optimizer.zero_grad()
                 loss.backward()
                 size = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                if not torch.isfinite(loss + size):
-                    rate = schedule.get_last_lr()[0]
-                    raise NonFiniteLossError(
-                        f"loss is {loss.item():.3g}, its gradient {size.item():.3g}, in epoch {epoch + 1} at learning "
-                        f"rate {rate:.2g}; the step was not taken: lower the learning rate or look for NaN in the data"
-                    )
+                check_loss(loss, size, epoch, schedule.get_last_lr()[0])
                 optimizer.step()
                 schedule.step()
                 losses.append(loss.detach())
@@ -123,6 +118,15 @@ def train(
             bar.set_postfix(loss=f"{mean_loss[-1]:.3f}")
             bar.update()
     return History(mean_loss, accuracies, time.perf_counter() - began)
+
+
+def check_loss(loss: Tensor, size: Tensor, epoch: int, rate: float) -> None:
+    """Raise NonFiniteLossError unless a loss and the norm of its gradient are numbers; ``epoch`` counts from 0."""
+    if not torch.isfinite(loss + size):
+        raise NonFiniteLossError(
+            f"loss is {loss.item():.3g}, its gradient {size.item():.3g}, in epoch {epoch + 1} at learning "
+            f"rate {rate:.2g}; the step was not taken: lower the learning rate or look for NaN in the data"
+        )
 
 
 @torch.no_grad()

@@ -1,0 +1,40 @@
+"""Who is compared on time series: what evolving attention adds, one part after the other."""
+
+from collections.abc import Callable
+
+from unroll.models import EADCTransformer, SeriesModel, TimeSeriesTransformer
+from unroll.registry import Registry
+from unroll.study.series.data import SeriesDataset
+
+contenders: Registry[Callable[[SeriesDataset], SeriesModel]] = Registry("model of time series")
+COMPARED = ("transformer", "dilated convolution", "residual logits", "EA-DC")
+
+
+@contenders.register("transformer")
+def transformer(data: SeriesDataset) -> SeriesModel:
+    """Return the plain transformer with batch norm."""
+    return TimeSeriesTransformer("softmax", channels=data.channels, length=data.length, outputs=data.outputs)
+
+
+@contenders.register("dilated convolution")
+def dilated(data: SeriesDataset) -> SeriesModel:
+    """Return the dilated convolutions of EA-DC, without attention."""
+    return EADCTransformer(channels=data.channels, length=data.length, outputs=data.outputs, attention=False)
+
+
+@contenders.register("residual logits")
+def residual(data: SeriesDataset) -> SeriesModel:
+    """Return EA-DC whose maps are handed on and mixed, and not convolved."""
+    return EADCTransformer(channels=data.channels, length=data.length, outputs=data.outputs, convolution=False)
+
+
+@contenders.register("EA-DC")
+def ea_dc(data: SeriesDataset) -> SeriesModel:
+    """Return dilated convolutions beside evolving attention."""
+    return EADCTransformer(channels=data.channels, length=data.length, outputs=data.outputs)
+
+
+@contenders.register("transformer, evolving")
+def evolving(data: SeriesDataset) -> SeriesModel:
+    """Return the plain transformer with evolving attention in the place of softmax."""
+    return TimeSeriesTransformer("evolving", channels=data.channels, length=data.length, outputs=data.outputs)

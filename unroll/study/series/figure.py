@@ -1,0 +1,41 @@
+"""The critical-difference diagram: average ranks on a line, and bars over those that no test tells apart."""
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from unroll.study.series.verdict import critical_difference, ranks
+from unroll.study.style import markers, palette, theme
+
+
+def ranking(table: pd.DataFrame) -> Figure:
+    """Draw the average rank of each model over the sets, the best on the left, and the critical difference."""
+    average = ranks(table).mean().sort_values()
+    limit = critical_difference(len(average), table["set"].nunique())
+    colours, signs = palette(average.index), markers(average.index)
+    with theme():
+        figure, axis = plt.subplots(figsize=(8, 1.6 + 0.45 * len(average)))
+        for row, (model, rank) in enumerate(average.items()):
+            axis.plot(rank, -row, signs[model], color=colours[model])
+            axis.annotate(f"{model}  {rank:.2f}", (rank, -row), (10, 0), textcoords="offset points", va="center")
+        for offset, (first, last) in enumerate(cliques(average, limit)):
+            height = 0.7 + 0.3 * offset
+            axis.plot(average.iloc[[first, last]], [height, height], color="#4d4d4d", linewidth=5, alpha=0.6)
+        axis.set(
+            xlim=(0.8, len(average) + 0.9),
+            ylim=(-len(average) + 0.4, 1.5),
+            xlabel=f"average rank over {table['set'].nunique()} sets (1 is best)",
+            title=f"A bar joins those closer than the critical difference, {limit:.2f}",
+        )
+        axis.yaxis.set_visible(False)
+    return figure
+
+
+def cliques(average: pd.Series, limit: float) -> list[tuple[int, int]]:
+    """Return the places of the first and the last of each longest run of sorted ranks that spans at most ``limit``."""
+    found: list[tuple[int, int]] = []
+    for first, rank in enumerate(average):
+        last = int((average <= rank + limit).sum()) - 1
+        if last > first and (not found or last > found[-1][1]):
+            found.append((first, last))
+    return found

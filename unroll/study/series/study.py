@@ -1,0 +1,112 @@
+"""The study on time series: models x sets x seeds, each run made once and kept."""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from unroll import validate
+from unroll.models import SeriesModel
+from unroll.study.files import write_aside
+from unroll.study.series.contenders import COMPARED, contenders
+from unroll.study.series.data import CHECKSUMS, SeriesDataset, load_series, series_sets
+from unroll.study.series.training import SeriesRecipe, judge, train_series
+from unroll.study.store import digest
+from unroll.study.training import pick_device, seed_everything
+
+# ACSF1 is left out: a map of 1,460 x 1,460 for each of eight heads and 64 series takes 4 GB, and several are kept.
+SETS = tuple(name for name in CHECKSUMS if name != "ACSF1")
+_DECIDE = ("unroll.attention", "unroll.models", "unroll.study.series")
+
+
+@dataclass(frozen=True)
+class SeriesSettings:
+    """A whole study: which models, on which sets, with which seeds, and how they are trained.
+
+    Raises:
+        ValueError: on an unknown or repeated model or set, none at all, or a seed below zero.
+    """
+
+    models: tuple[str, ...] = COMPARED
+    sets: tuple[str, ...] = SETS
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    recipe: SeriesRecipe = field(default_factory=SeriesRecipe)
+
+    def __post_init__(self) -> None:
+        for noun, names in (("models", self.models), ("sets", self.sets), ("seeds", self.seeds)):
+            if not names or len(set(names)) < len(names):
+                raise ValueError(f"{noun} must hold at least one, and each once, got {list(names)}")
+        for name in self.models:
+            _ = contenders[name]
+        for name in self.sets:
+            _ = series_sets[name]
+        for seed in self.seeds:
+            validate.count("seed", seed, low=0)
+
+    def runs(self) -> list[tuple[str, str, int]]:
+        """Return every model, set and seed, in the order in which they are run: a whole round of models first."""
+        return [(model, name, seed) for seed in self.seeds for name in self.sets for model in self.models]
+
+
+def run_series_study(settings: SeriesSettings, store: Path, part: tuple[int, int] = (0, 1)) -> pd.DataFrame | None:
+    """Make every run that is not in the store yet, and return all rows, or None while other parts' are missing.
+
+    A row holds model, set, seed, measure ("accuracy" in per cent or "RMSE"), value, parameters, seconds. What is
+    judged is the last epoch, on the test series.
+
+    Args:
+        settings: the study.
+        store: a folder with a file a finished run, by a hash of all that decided it: a run is never repeated.
+        part: (k, n) makes only every n-th run from the k-th on, for processes that share a store.
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for index, (model, name, seed) in enumerate(tqdm(settings.runs(), desc="runs", unit="run")):
+        data = load_series(name).standardised()
+        generator = seed_everything(seed)
+        network = contenders[model](data)
+        path = store / f"{_address(network, model, name, seed, settings.recipe)}.json"
+        if not path.is_file() and index % part[1] == part[0]:
+            network = network.to(pick_device())
+            seconds = train_series(network, data, settings.recipe, generator, label=f"{model}, {name}, seed {seed}")
+            row = _row(network, data, seconds)
+            write_aside(
+                path, lambda aside, row={"model": model, "seed": seed, **row}: aside.write_text(json.dumps(row))
+            )
+        rows.append(json.loads(path.read_text()) if path.is_file() else None)
+    return None if None in rows else pd.DataFrame(rows)
+
+
+def _row(network: SeriesModel, data: SeriesDataset, seconds: float) -> dict[str, object]:
+    return {
+        "set": data.name,
+        "measure": "accuracy" if data.classes else "RMSE",
+        "value": judge(network, data),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "seconds": seconds,
+    }
+
+
+def _address(network: SeriesModel, model: str, name: str, seed: int, recipe: SeriesRecipe) -> str:
+    """Return a hash of what decided a run: settings, data, and the source of the modules that its network is of."""
+    configuration = {"model": model, "set": name, "data": CHECKSUMS.get(name), "seed": seed, "recipe": asdict(recipe)}
+    used = {type(part).__module__ for part in network.modules()} | {train_series.__module__}
+    total = sha256(str(network).encode())
+    for module in sorted(_closure(used)):
+        total.update(Path(sys.modules[module].__file__).read_bytes())
+    return digest(configuration, total.hexdigest())
+
+
+def _closure(modules: Iterable[str]) -> set[str]:
+    """Return these modules and those of the functions and classes that they have imported, as far as they count."""
+    found, new = set(), {module for module in modules if module.startswith(_DECIDE)}
+    while new:
+        found |= new
+        named = {getattr(value, "__module__", None) for module in new for value in vars(sys.modules[module]).values()}
+        new = {module for module in named if isinstance(module, str) and module.startswith(_DECIDE)} - found
+    return found
