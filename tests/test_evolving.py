@@ -1,5 +1,6 @@
 """Evolving attention: its formula, what must not leak through the convolution, its tables, its published form."""
 
+import foreign
 import pytest
 import torch
 from torch import nn
@@ -251,6 +252,14 @@ def test_swap_with_and_without_a_grid():
     mask = torch.tensor([[False] * 6, [False] * 4 + [True] * 2])
     encoder.eval()
     torch.testing.assert_close(encoder(x, src_key_padding_mask=mask)[1, :4], encoder(x[1:, :4])[0])
+
+
+def test_swap_beside_a_class_token():
+    model = foreign.network("vit")
+    with pytest.raises(ValueError, match=r"got 'evolving'; leave out grid, and it takes the tokens for a sequence"):
+        swap(model, "evolving", grid=foreign.GRID)
+    assert len(swap(model, "evolving").replaced) == 2
+    assert model(foreign.IMAGE).isfinite().all()
 
 
 def test_settings_can_be_written_down():

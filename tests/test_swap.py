@@ -17,7 +17,8 @@ from unroll.models import Swapped
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_runs_learns_and_comes_back(name, attention):
     model = network(name)
-    if attentions[attention].traits.needs_grid and not NETWORKS[name][2]:
+    traits = attentions[attention].traits
+    if (traits.needs_grid or traits.takes_grid) and not NETWORKS[name][2]:
         with pytest.raises(
             ValueError, match=r"attention must be one without a grid: .* has tokens beside it, .*_token"
         ):
@@ -29,7 +30,6 @@ def test_it_runs_learns_and_comes_back(name, attention):
     assert {row.family for row in report.replaced} == {NETWORKS[name][1]}
     assert all(type(row.layer) is attentions[attention] for row in report.replaced)
     assert not any(row.layer.training for row in report.replaced)
-
     evaluated = model(IMAGE)
     with torch.no_grad():
         torch.testing.assert_close(model(IMAGE), evaluated, rtol=0, atol=1e-12)

@@ -102,7 +102,7 @@ def swap(
         where: which of the self-attentions: their qualified names, their positions among those found (from 0, or from
             the end), or a function of the name; all when None.
         options: further keyword arguments of that attention.
-        grid: (height, width) of the tokens, for attentions that need one: all tokens must be places of it.
+        grid: (height, width) of the tokens, for attentions that need or can use one: all tokens must be places of it.
 
     Returns:
         The report, whose ``undo`` puts the old ones back.
@@ -123,9 +123,10 @@ def swap(
     needs_grid = traits.needs_grid or (traits.takes_grid and grid is not None)
     extra = [name for name, p in model.named_parameters() if _EXTRA_TOKENS.search(name) and p.numel()]
     if needs_grid and extra:
+        instead = "; leave out grid, and it takes the tokens for a sequence" if traits.takes_grid else ""
         raise ValueError(
             f"attention must be one without a grid: {type(model).__name__} has tokens beside it, {', '.join(extra)}, "
-            f"got {attention!r}"
+            f"got {attention!r}{instead}"
         )
     hosts: dict[int, tuple[nn.Module, tuple[str, ...], tuple[str, ...]]] = {}
     rows = []
