@@ -121,7 +121,9 @@ def ea_dc_block(golden: Golden) -> Golden:
             for number, (out, handed) in enumerate(made, start=1):
                 ours[f"{prefix}_block{index}_conv{number}_out"] = out.mT
                 ours[f"{prefix}_block{index}_conv{number}_logits"] = handed.logits
-            ours |= {f"{prefix}_block{index}_out": x.mT, f"{prefix}_block{index}_att": carry.logits}
+            # The release rectifies logits where they are written, we where they are read.
+            rectified = F.leaky_relu(carry.logits, golden["leaky_slope"])
+            ours |= {f"{prefix}_block{index}_out": x.mT, f"{prefix}_block{index}_att": rectified}
     return ours
 
 

@@ -69,6 +69,11 @@ class Evolution(nn.Module):
         """Return alpha and beta as they are now."""
         return _value(self.alpha), _value(self.beta)
 
+    @property
+    def reads(self) -> bool:
+        """Whether the layer before counts at all."""
+        return not isinstance(self.beta, float) or self.beta > 0
+
     def query_scale(self, width: int) -> float | Tensor:
         """Return what queries of this width are multiplied by: the scale of softmax attention, times 1 - beta."""
         return width**-0.5 * (1 - self.shares()[1])
@@ -95,7 +100,8 @@ class Evolution(nn.Module):
         if self.convolution is None:
             return mixed
         # Both activations let a factor >= 0 pass, so alpha is a matter of the small kernel, not of the large map.
-        alpha = torch.as_tensor(self.shares()[0], dtype=mixed.dtype, device=mixed.device)
+        alpha, _ = self.shares()
+        alpha = mixed.new_full((), alpha) if isinstance(alpha, float) else alpha.to(mixed.dtype)
         weight, bias = (alpha * part.to(mixed.dtype) for part in (self.convolution.weight, self.convolution.bias))
         evolved = residual_convolution(mixed, weight, bias, 1 - alpha, slope=self.slope, causal=self.causal)
         return evolved if pairs is None else evolved.masked_fill_(~pairs, 0)
@@ -103,7 +109,7 @@ class Evolution(nn.Module):
     def mix(self, own: Tensor, previous: Tensor | None, pairs: Tensor | None) -> Tensor:
         """Return M; ``own`` is (1 - beta) S, and is overwritten."""
         _, beta = self.shares()
-        if previous is not None:
+        if previous is not None and self.reads:
             own = own.add_(previous, alpha=beta) if isinstance(beta, float) else own.add_(beta * previous)
         return own if pairs is None else own.masked_fill_(~pairs, 0)
 

@@ -100,14 +100,13 @@ class AugmentedBlock(nn.Module):
         h_2 = \mathrm{Mlp}(\mathrm{BN}(\mathrm{conv}_2(h_1))), \qquad
         y = \mathrm{BN}(h_2 + \mathrm{res}(x))
 
-    Between the convolutions and behind the second the logits pass a leaky ReLU. Where widths differ ``res`` is a linear
-    map.
+    A convolution reads the logits of the one before through a leaky ReLU. Where widths differ ``res`` is a linear map.
 
     Args:
         first: the first convolution, which takes the input.
         second: the second one, which takes as many channels as it makes.
         hidden: width between the linear maps.
-        dropout: share of their hidden numbers, and of the logits handed on, that is dropped in training.
+        dropout: share of their hidden numbers, and of the logits that are read, that is dropped in training.
 
     Shapes: [B, N, width] to [B, N, out]. Under a mask the real tokens stand first.
 
@@ -144,8 +143,12 @@ class AugmentedBlock(nn.Module):
     ) -> tuple[Tensor, Carry | None]:
         h = x
         for convolution, norm, mlp in zip(self.convolutions, self.norms, self.mlps, strict=True):
-            h, carry = convolution(h, carry, mask)
+            h, carry = convolution(h, self._rectified(carry, convolution), mask)
             h = mlp(norm(h, mask))
-            if carry is not None:
-                carry = replace(carry, logits=self.dropout(F.leaky_relu(carry.logits)))
         return self.norm(h + self.residual(x), mask), carry
+
+    def _rectified(self, carry: Carry | None, reader: AugmentedConvolution) -> Carry | None:
+        """Return the carry as a convolution reads it; what is carried are the logits whose softmax is the map."""
+        if carry is None or carry.logits is None or reader.heads is None or not reader.heads.evolution.reads:
+            return carry
+        return replace(carry, logits=self.dropout(F.leaky_relu(carry.logits)))

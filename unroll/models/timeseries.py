@@ -133,7 +133,7 @@ class EADCTransformer(SeriesModel):
         depth: number of blocks beside the last.
         heads: attention heads a convolution.
         hidden: width between the blocks' linear maps.
-        dropout: in training, of the logits handed on too.
+        dropout: in training, of the logits that a convolution reads too.
         kernel: taps of the dilated convolutions.
         alpha: share of the convolution over the map.
         beta: share of the map before.
