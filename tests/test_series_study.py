@@ -194,7 +194,7 @@ def test_bars_join_what_no_test_tells_apart():
     assert {"b  1.00"} <= words
 
 
-def test_the_command_writes_what_it_says(tmp_path, capsys):
+def test_the_command_writes_what_it_says(tmp_path, capsys, monkeypatch):
     out, store = tmp_path / "out", tmp_path / "store"
     command = ["timeseries", "--sets", "CardanoSentiment", "--models", "transformer", "dilated convolution"]
     command += ["--seeds", "1", "--epochs", "1", "--out", str(out), "--store", str(store)]
@@ -205,5 +205,8 @@ def test_the_command_writes_what_it_says(tmp_path, capsys):
     assert "average rank over 1 sets; critical difference" in said
     assert "too few seeds" in said
     assert main([*command, "--part", "1/2"]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert main([part for part in command if part not in ("--out", str(out))]) == 0
+    assert (tmp_path / "runs" / "timeseries" / "table.csv").is_file()  # results/ is for the study as it stands
     assert main(["timeseries", "--sets", "Cardano", "--store", str(store)]) == 1
     assert "did you mean 'CardanoSentiment'" in capsys.readouterr().err

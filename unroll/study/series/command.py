@@ -29,13 +29,15 @@ def timeseries(options: argparse.Namespace) -> None:
         seeds=tuple(range(options.seeds)),
         recipe=SeriesRecipe(epochs=options.epochs),
     )
+    # results/ holds what the study as it stands makes; everything else goes to runs/.
+    folder = options.out or Path("results" if settings == SeriesSettings() else "runs") / "timeseries"
     table = run_series_study(settings, options.store, options.part)
     if table is None:
         _say("This part is done; the study is written once the other parts are.")
         return
-    write_study(table, settings, options.out)
+    write_study(table, settings, folder)
     _say(told(table))
-    _say(f"\nWritten to {options.out}: " + ", ".join(sorted(path.name for path in options.out.iterdir())))
+    _say(f"\nWritten to {folder}: " + ", ".join(sorted(path.name for path in folder.iterdir())))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs", type=int, default=defaults.recipe.epochs, help="passes over the training series (%(default)s)"
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/timeseries"), help="folder to write (%(default)s)")
+    parser.add_argument(
+        "--out", type=Path, help="folder to write; results/timeseries, or runs/timeseries when a setting is changed"
+    )
     parser.add_argument(
         "--store",
         type=Path,
