@@ -55,8 +55,9 @@ results: $(READY)
 	$(BIN)/python -m unroll study --preset vars --networks
 	$(BIN)/python -m unroll readme
 
+# Maps are allocated anew at every step, which huge pages make cheaper.
 timeseries: $(READY)
-	$(BIN)/python -m unroll timeseries
+	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m unroll timeseries
 
 selection: $(READY)
 	$(BIN)/python -m unroll select recipe

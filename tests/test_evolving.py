@@ -158,10 +158,11 @@ def test_real_tokens_come_first_and_go_back():
     assert torch.equal(real.restore_map(ordered)[:, 0], pairs)
 
 
+@pytest.mark.parametrize("samples", [2, 8])  # scores that are looked up, and a row for each pair
 @pytest.mark.parametrize("tokens", [1, 2, 4, 9])
-def test_relative_logits_of_a_sequence(tokens):
+def test_relative_logits_of_a_sequence(tokens, samples):
     relative = RelativeSequence(4, span=3)
-    q, k = torch.randn(2, 3, tokens, 4), torch.randn(2, 3, tokens, 4)
+    q, k = torch.randn(samples, 3, tokens, 4), torch.randn(samples, 3, tokens, 4)
     expected = q @ k.mT
     for i in range(tokens):
         for j in range(tokens):

@@ -48,7 +48,11 @@ class RelativeSequence(nn.Module):
         table = self.draw(span, q) if self.table is None else self.table
         places = torch.arange(tokens, device=q.device)
         offsets = (places - places[:, None]).clamp(-span, span) + span
-        return (q @ table.mT).gather(-1, offsets.expand(*q.shape[:2], -1, -1))
+        if 4 * self.width > q.shape[0] * q.shape[1]:
+            return (q @ table.mT).gather(-1, offsets.expand(*q.shape[:2], -1, -1))
+        # Narrow heads: a row for each pair is small beside the maps, and its product faster than looking scores up.
+        rows = table.index_select(0, offsets.flatten()).unflatten(0, offsets.shape)
+        return torch.einsum("bhid,ijd->bhij", q, rows)
 
     def draw(self, span: int, like: Tensor) -> Annotated[Tensor, "offsets D"]:
         """Return a random table, of the dtype and on the device of a tensor."""

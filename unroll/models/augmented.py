@@ -136,7 +136,7 @@ class AugmentedBlock(nn.Module):
         )
         self.residual = nn.Linear(width, out) if width != out else nn.Identity()
         self.norm = TokenNorm(out)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(dropout, inplace=True)  # of what no backward pass asks for
 
     def forward(
         self, x: Annotated[Tensor, "B N C"], carry: Carry | None = None, mask: Annotated[Tensor, "B N"] | None = None
