@@ -74,6 +74,21 @@ def test_a_constant_channel_is_only_shifted():
     assert not SeriesDataset("flat", split, split, ("a", "b")).standardised().test.values.any()
 
 
+def test_shortened_by_means_over_real_steps():
+    values = torch.tensor([[1.0, 3, 5, 7, 9], [2, 4, 6, 0, 0]])[..., None]
+    mask = torch.tensor([[True] * 5, [True, True, True, False, False]])
+    split = SeriesSplit(values, mask, torch.tensor([0, 1]))
+    data = SeriesDataset("small", split, split, ("a", "b"))
+    short = data.shortened(3)
+    assert short.train.values[..., 0].tolist() == [[2, 6, 9], [3, 6, 0]]
+    assert short.test.mask.tolist() == [[True] * 3, [True, True, False]]
+    assert (short.length, short.classes) == (3, ("a", "b"))
+    assert data.shortened(5) is data.shortened(9) is data
+    assert load_series("OSULeaf").shortened(64).length == 61
+    with pytest.raises(ValueError, match="longest must be a whole number >= 1, got 0"):
+        data.shortened(0)
+
+
 def write(folder, train, test):
     (folder / "Small").mkdir()
     (folder / "Small" / "Small_TRAIN.ts").write_text(train)

@@ -106,9 +106,11 @@ def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert [label.split(",")[0] for label in made] == ["transformer", "residual logits", "residual logits"]
     assert table.equals(run_series_study(QUICK, tmp_path))
     assert len(made) == 3
-    assert list(table.columns) == ["model", "seed", "set", "measure", "value", "parameters", "seconds"]
+    assert list(table.columns) == ["model", "seed", "set", "steps", "measure", "value", "parameters", "seconds"]
     run_series_study(replace(QUICK, recipe=SeriesRecipe(epochs=1, batch=32)), tmp_path)
     assert len(made) == 5  # another recipe is another run
+    run_series_study(replace(QUICK, longest=6), tmp_path)
+    assert len(made) == 7  # and so are shorter series
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
         ({"models": ("EADC",)}, r"unknown model of time series 'EADC': did you mean 'EA-DC'"),
         ({"sets": ("GunPoints",)}, r"unknown series set 'GunPoints': did you mean 'GunPoint'"),
         ({"seeds": (-1,)}, r"seed must be a whole number >= 0, got -1"),
+        ({"longest": 0}, r"longest must be a whole number >= 1, got 0"),
     ],
 )
 def test_bad_settings(options, message):

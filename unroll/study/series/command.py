@@ -28,6 +28,7 @@ def timeseries(options: argparse.Namespace) -> None:
         sets=tuple(options.sets),
         seeds=tuple(range(options.seeds)),
         recipe=SeriesRecipe(epochs=options.epochs),
+        longest=options.longest,
     )
     # results/ holds what the study as it stands makes; everything else goes to runs/.
     folder = options.out or Path("results" if settings == SeriesSettings() else "runs") / "timeseries"
@@ -49,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=len(defaults.seeds), help="number of seeds (%(default)s)")
     parser.add_argument(
         "--epochs", type=int, default=defaults.recipe.epochs, help="passes over the training series (%(default)s)"
+    )
+    parser.add_argument(
+        "--longest", type=int, help="steps to which longer series are shortened; as they are if not given"
     )
     parser.add_argument(
         "--out", type=Path, help="folder to write; results/timeseries, or runs/timeseries when a setting is changed"

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from unroll import validate
 from unroll.described import Described
 from unroll.registry import Registry, suggest
 from unroll.study.data import DataError, data_folder, verified
@@ -91,6 +94,25 @@ class SeriesDataset(Described):
             return replace(split, values=((split.values - mean) / std).masked_fill(~split.mask[..., None], 0))
 
         return replace(self, train=scale(self.train), test=scale(self.test))
+
+    def shortened(self, longest: int) -> Self:
+        """Return series of at most ``longest`` steps: means over windows, the smallest that do, alike in both splits.
+
+        A window that reaches over the end of a series is the mean of its real steps.
+
+        Raises:
+            ValueError: when ``longest`` is not a whole number above zero.
+        """
+        window = ceil(self.length / validate.count("longest", longest))
+
+        def pool(split: SeriesSplit) -> SeriesSplit:
+            missing = -self.length % window
+            mask = F.pad(split.mask, (0, missing)).unflatten(1, (-1, window))
+            values = F.pad(split.values, (0, 0, 0, missing)).unflatten(1, (-1, window))
+            real = mask.sum(dim=2).clamp_min(1)[..., None]
+            return replace(split, values=values.sum(dim=2) / real, mask=mask.any(dim=2))
+
+        return self if window == 1 else replace(self, train=pool(self.train), test=pool(self.test))
 
 
 series_sets: Registry[partial[SeriesDataset]] = Registry("series set")

@@ -28,14 +28,18 @@ _DECIDE = ("unroll.attention", "unroll.models", "unroll.study.series")
 class SeriesSettings:
     """A whole study: which models, on which sets, with which seeds, and how they are trained.
 
+    ``longest`` shortens longer series to that many steps, for all models alike; the cost of a map grows with the
+    square of the steps.
+
     Raises:
-        ValueError: on an unknown or repeated model or set, none at all, or a seed below zero.
+        ValueError: on an unknown or repeated model or set, none at all, a seed below zero, or no steps.
     """
 
     models: tuple[str, ...] = COMPARED
     sets: tuple[str, ...] = SETS
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     recipe: SeriesRecipe = field(default_factory=SeriesRecipe)
+    longest: int | None = None
 
     def __post_init__(self) -> None:
         for noun, names in (("models", self.models), ("sets", self.sets), ("seeds", self.seeds)):
@@ -47,6 +51,8 @@ class SeriesSettings:
             _ = series_sets[name]
         for seed in self.seeds:
             validate.count("seed", seed, low=0)
+        if self.longest is not None:
+            validate.count("longest", self.longest)
 
     def runs(self) -> list[tuple[str, str, int]]:
         """Return every model, set and seed, in the order in which they are run: a whole round of models first."""
@@ -56,8 +62,8 @@ class SeriesSettings:
 def run_series_study(settings: SeriesSettings, store: Path, part: tuple[int, int] = (0, 1)) -> pd.DataFrame | None:
     """Make every run that is not in the store yet, and return all rows, or None while other parts' are missing.
 
-    A row holds model, set, seed, measure ("accuracy" in per cent or "RMSE"), value, parameters, seconds. What is
-    judged is the last epoch, on the test series.
+    A row holds model, seed, set, steps of its longest series, measure ("accuracy" in per cent or "RMSE"), value,
+    parameters, seconds. What is judged is the last epoch, on the test series.
 
     Args:
         settings: the study.
@@ -67,10 +73,11 @@ def run_series_study(settings: SeriesSettings, store: Path, part: tuple[int, int
     store.mkdir(parents=True, exist_ok=True)
     rows = []
     for index, (model, name, seed) in enumerate(tqdm(settings.runs(), desc="runs", unit="run")):
-        data = load_series(name).standardised()
+        data = load_series(name)
+        data = (data if settings.longest is None else data.shortened(settings.longest)).standardised()
         generator = seed_everything(seed)
         network = contenders[model](data)
-        path = store / f"{_address(network, model, name, seed, settings.recipe)}.json"
+        path = store / f"{_address(network, model, data, seed, settings.recipe)}.json"
         if not path.is_file() and index % part[1] == part[0]:
             network = network.to(pick_device())
             seconds = train_series(network, data, settings.recipe, generator, label=f"{model}, {name}, seed {seed}")
@@ -85,6 +92,7 @@ def run_series_study(settings: SeriesSettings, store: Path, part: tuple[int, int
 def _row(network: SeriesModel, data: SeriesDataset, seconds: float) -> dict[str, object]:
     return {
         "set": data.name,
+        "steps": data.length,
         "measure": "accuracy" if data.classes else "RMSE",
         "value": judge(network, data),
         "parameters": sum(p.numel() for p in network.parameters()),
@@ -92,9 +100,10 @@ def _row(network: SeriesModel, data: SeriesDataset, seconds: float) -> dict[str,
     }
 
 
-def _address(network: SeriesModel, model: str, name: str, seed: int, recipe: SeriesRecipe) -> str:
+def _address(network: SeriesModel, model: str, data: SeriesDataset, seed: int, recipe: SeriesRecipe) -> str:
     """Return a hash of what decided a run: settings, data, and the source of the modules that its network is of."""
-    configuration = {"model": model, "set": name, "data": CHECKSUMS.get(name), "seed": seed, "recipe": asdict(recipe)}
+    source = {"set": data.name, "steps": data.length, "checksum": CHECKSUMS[data.name]}
+    configuration = {"model": model, "data": source, "seed": seed, "recipe": asdict(recipe)}
     used = {type(part).__module__ for part in network.modules()} | {train_series.__module__}
     total = sha256(str(network).encode())
     for module in sorted(_closure(used)):
