@@ -3,6 +3,7 @@
 from unroll.models.lista.admm import UnrolledADMM
 from unroll.models.lista.base import CodingNetwork, UnrolledNetwork, networks
 from unroll.models.lista.hyperlista import HyperLISTA
+from unroll.models.lista.lamp import LAMP, bernoulli_gauss_mean
 from unroll.models.lista.matrices import LISTA, LISTACP
 from unroll.models.lista.neural import NeurallyAugmentedALISTA
 from unroll.models.lista.scalar import ALISTA, StepLISTA
@@ -10,6 +11,7 @@ from unroll.models.lista.weights import analytic_weight, mutual_coherence, symme
 
 __all__ = [
     "ALISTA",
+    "LAMP",
     "LISTA",
     "LISTACP",
     "CodingNetwork",
@@ -19,6 +21,7 @@ __all__ = [
     "UnrolledADMM",
     "UnrolledNetwork",
     "analytic_weight",
+    "bernoulli_gauss_mean",
     "mutual_coherence",
     "networks",
     "symmetric_weight",

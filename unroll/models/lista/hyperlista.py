@@ -79,7 +79,7 @@ class HyperLISTA(CodingNetwork):
         dictionary: Annotated[Tensor, "m n"],
         layers: int = 16,
         *,
-        constants: tuple[float, float, float] = (0.3, 0.01, 10.0),
+        constants: tuple[float, float, float] = (0.035, 0.015, 12.0),
     ) -> None:
         super().__init__(dictionary, layers)
         for name, constant in zip(("c1", "c2", "c3"), constants, strict=True):

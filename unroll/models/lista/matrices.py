@@ -1,14 +1,16 @@
 """Networks that learn matrices: LISTA as first stated, and LISTA with its weights coupled."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
+from unroll import validate
 from unroll.models.lista.base import CodingNetwork, networks
 from unroll.models.lista.steps import CodeSteps, Iterate
 from unroll.models.lista.threshold import ThresholdNetwork
+from unroll.models.lista.weights import analytic_weight
 from unroll.problems import soft_threshold
 
 
@@ -21,6 +23,8 @@ class LISTACP(ThresholdNetwork):
     Args:
         dictionary: A, [m, n].
         layers: number of layers K.
+        start: what W sets out from: "dictionary", A / L with thresholds from 0.4 / L, where the layers are ISTA; or
+            "analytic", the weight of ALISTA, where they have a head start.
         tied: one W for all layers, K thresholds.
         trusted: most entries that pass a threshold untouched, in per cent of n; above 0 this is LISTA-CPSS.
         growth: how many more are spared from layer to layer, in per cent of n.
@@ -28,9 +32,9 @@ class LISTACP(ThresholdNetwork):
     Shapes: signals [B, m] to codes [B, n].
 
     Raises:
-        ValueError: as :class:`CodingNetwork`, or when a share is not between 0 and 100.
+        ValueError: as :class:`CodingNetwork`, on an unknown start, or when a share is not between 0 and 100.
 
-    Source: Chen et al. 2018 (LISTA-CP, LISTA-CPSS); the start W = A / L, theta = 0.4 / L is that of the release.
+    Source: Chen et al. 2018 (LISTA-CP, LISTA-CPSS); the release sets out from the dictionary.
 
     Example:
         >>> network = LISTACP(torch.eye(4), layers=3)
@@ -43,10 +47,12 @@ class LISTACP(ThresholdNetwork):
         dictionary: Annotated[Tensor, "m n"],
         layers: int = 16,
         *,
+        start: Literal["dictionary", "analytic"] = "dictionary",
         tied: bool = False,
         trusted: float = 0.0,
         growth: float = 1.2,
     ) -> None:
+        validate.choice("start", start, ("dictionary", "analytic"))
         rate = 1 / torch.linalg.matrix_norm(dictionary, ord=2).square().item()
         super().__init__(
             dictionary,
@@ -57,9 +63,9 @@ class LISTACP(ThresholdNetwork):
             adaptive=False,
             learned_steps=False,
             step=1.0,
-            threshold=0.4 * rate,
+            threshold=0.25 if start == "analytic" else 0.4 * rate,
         )
-        first = rate * self.dictionary
+        first = analytic_weight(self.dictionary) if start == "analytic" else rate * self.dictionary
         self.weight = nn.Parameter(first if tied else first.repeat(layers, 1, 1))
 
     @property

@@ -15,7 +15,8 @@ def analytic_weight(dictionary: Annotated[Tensor, "m n"]) -> Annotated[Tensor, "
         \qquad w_i = \frac{(A A^\top)^+ a_i}{a_i^\top (A A^\top)^+ a_i}
 
     The problem falls apart into one for each column, whose solution is the closed form on the right, exact to round-off
-    (computed in float64). Minimising the squares stands in for the largest entry, as in the paper.
+    (computed in float64). Minimising the squares stands in for the largest entry, as in the paper. What it gains
+    against other atoms it loses against noise: for a Gaussian A with n = 2 m it has twice the power of A.
 
     Raises:
         ValueError: when the dictionary is no matrix, is not finite or has a column of zeros.

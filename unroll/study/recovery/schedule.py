@@ -34,7 +34,8 @@ class Schedule:
     Args:
         kind: "end-to-end", one stage over all layers whose rate falls along a cosine; or "stage-wise", three stages for
             each further layer: its own numbers, then all at a fifth of the rate, then all at a fiftieth.
-        rate: step of Adam.
+        rate: step of Adam, for steps, thresholds and other single numbers.
+        matrix_share: of that rate, for matrices, whose entries are small.
         iterations: batches of a stage at most.
         batch: signals of a batch, drawn anew for each.
         patience: of a stage-wise stage, batches without progress after which it ends.
@@ -47,13 +48,15 @@ class Schedule:
 
     kind: Literal["end-to-end", "stage-wise"] = "end-to-end"
     rate: float = 0.02
-    iterations: int = 4000
+    matrix_share: float = 0.05
+    iterations: int = 1000
     batch: int = 128
-    patience: int = 1000
+    patience: int = 250
 
     def __post_init__(self) -> None:
         validate.choice("kind", self.kind, ("end-to-end", "stage-wise"))
         validate.positive("rate", self.rate)
+        validate.share("matrix_share", self.matrix_share)
         for name in ("iterations", "batch", "patience"):
             validate.count(name, getattr(self, name))
 

@@ -18,8 +18,9 @@ from unroll.study.recovery.sensing import Sensing, gaussian_dictionary
 
 LAYERS, SEED = 16, 0
 NOISE = {"SNR 40": 40.0, "SNR 20": 20.0, "noiseless": None}
-_MATRICES = Schedule(rate=1e-3)
-_STAGES = Schedule("stage-wise", iterations=1_000, patience=500)
+_STAGES = Schedule("stage-wise", iterations=250, batch=64)
+_LONG = Schedule(iterations=2_000)
+_COUPLED = {"start": "analytic"}
 
 METHODS = (
     Parent("ISTA, lambda 0.4", Unrolled, 0.4),
@@ -28,17 +29,17 @@ METHODS = (
     Parent("FISTA", fista),
     Learned("learned step", "step-lista"),
     Learned("ADMM, unrolled", "admm"),
-    Learned("LISTA, tied", "lista", {"tied": True}, _MATRICES),
-    Learned("LISTA", "lista", {}, _MATRICES),
-    Learned("LISTA-CP", "lista-cp", {}, _MATRICES),
-    Learned("LISTA-CPSS", "lista-cp", {"trusted": 13.0}, _MATRICES),
-    Learned("ALISTA, all thresholded", "alista", {"trusted": 0.0}),
-    Learned("ALISTA", "alista"),
+    Learned("LISTA, tied", "lista", {"tied": True}),
+    Learned("LISTA", "lista"),
+    Learned("LISTA-CP", "lista-cp", _COUPLED),
+    Learned("LISTA-CPSS", "lista-cp", _COUPLED | {"trusted": 13.0}),
+    Learned("ALISTA, no support", "alista", {"trusted": 0.0}),
+    Learned("ALISTA", "alista", {}, _LONG),
     Learned("ALISTA, stage-wise", "alista", {}, _STAGES),
-    Learned("ALISTA-AT", "alista", {"adaptive": True}),
-    Learned("ALISTA-AT, momentum", "alista", {"adaptive": True, "momentum": True}),
-    Learned("NA-ALISTA", "na-alista", {}, Schedule(rate=5e-3)),
+    Learned("ALISTA-AT", "alista", {"adaptive": True, "momentum": True}),
+    Learned("NA-ALISTA", "na-alista", {}, Schedule(rate=5e-3, matrix_share=1.0)),
     Learned("HyperLISTA", "hyperlista", {}, None),
+    Learned("LAMP", "lamp"),
 )
 
 

@@ -65,7 +65,7 @@ def train_coder(
         for number, stage in list(enumerate(stages))[len(history) :]:
             # A generator for each stage, so that a training that goes on draws what it would have drawn.
             generator = torch.Generator().manual_seed(seed * 10_000 + number)
-            history.append(_run(network, sensing, stage, schedule.batch, generator, held_out))
+            history.append(_run(network, sensing, schedule, stage, generator, held_out))
             if checkpoint:
                 save_coders(checkpoint, {label: Coder(network, {"plan": plan, "history": history})})
             bar.set_postfix(depth=stage.depth, nmse=f"{history[-1]['nmse']:.1f} dB")
@@ -81,20 +81,24 @@ def validation(sensing: Sensing, seed: int) -> tuple[Tensor, Tensor]:
 def _run(
     network: CodingNetwork,
     sensing: Sensing,
+    schedule: Schedule,
     stage: Stage,
-    batch: int,
     generator: torch.Generator,
     held_out: tuple[Tensor, Tensor],
 ) -> dict[str, float]:
     """Run one stage and leave the best weights of its looks in the network."""
     began = time.perf_counter()
-    optimizer = torch.optim.Adam(network.parameters(), lr=stage.rate)
+    shares = {
+        share: [parameter for parameter in network.parameters() if (parameter.ndim > 1) == (share != 1)]
+        for share in (1, schedule.matrix_share)
+    }
+    optimizer = torch.optim.Adam([{"params": group, "share": share} for share, group in shares.items() if group])
     usual = None
     best, since, iteration = (_error(network, stage, held_out), _copy(network)), 0, 0
     for iteration in range(1, stage.iterations + 1):
         for group in optimizer.param_groups:
-            group["lr"] = stage.rate * _factor(stage, iteration - 1)
-        codes, signals = sensing.draw(batch, generator)
+            group["lr"] = stage.rate * group["share"] * _factor(stage, iteration - 1)
+        codes, signals = sensing.draw(schedule.batch, generator)
         error = (network(signals, stage.depth) - codes).square().sum() / codes.square().sum()
         # Divided by its running mean, so that the loss is about 1 whether the error is -5 or -70 dB. The mean, and not
         # each batch's own logarithm: the rare hard batch must keep its weight.
