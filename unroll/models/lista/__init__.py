@@ -2,6 +2,7 @@
 
 from unroll.models.lista.admm import UnrolledADMM
 from unroll.models.lista.base import CodingNetwork, UnrolledNetwork, networks
+from unroll.models.lista.convolutional import ConvolutionalLISTA
 from unroll.models.lista.hyperlista import HyperLISTA
 from unroll.models.lista.lamp import LAMP, bernoulli_gauss_mean
 from unroll.models.lista.matrices import LISTA, LISTACP
@@ -15,6 +16,7 @@ __all__ = [
     "LISTA",
     "LISTACP",
     "CodingNetwork",
+    "ConvolutionalLISTA",
     "HyperLISTA",
     "NeurallyAugmentedALISTA",
     "StepLISTA",

@@ -120,6 +120,10 @@ class CodingNetwork(UnrolledNetwork):
     def check_signals(self, signals: Tensor) -> Tensor:
         """Return the signals if they fit the dictionary, else raise ValueError."""
         validate.shape("signals", signals, ("B", self.dictionary.shape[0]))
+        return self.check_dtype(signals)
+
+    def check_dtype(self, signals: Tensor) -> Tensor:
+        """Return the signals if they have the dtype of the dictionary, else raise ValueError."""
         if signals.dtype != self.dictionary.dtype:
             raise ValueError(
                 f"signals must have the dtype of the dictionary, {self.dictionary.dtype}, got {signals.dtype}"

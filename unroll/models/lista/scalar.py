@@ -69,11 +69,13 @@ class ALISTA(ThresholdNetwork):
         momentum: add :math:`\beta_k (x_k - x_{k-1})`, with beta learned.
         adaptive: let the threshold of an entry sink as the entry grows,
             :math:`\theta_k / (1 + |x_{k,i}| / \epsilon_k)`, with epsilon learned.
+        step: gamma to set out from. 1 suits a Gaussian dictionary; one whose atoms are alike needs less, or the first
+            codes explode and nothing can be learned from them.
 
     Shapes: signals [B, m] to codes [B, n].
 
     Raises:
-        ValueError: as :class:`CodingNetwork`, or when a share is not between 0 and 100.
+        ValueError: as :class:`CodingNetwork`; when a share is not between 0 and 100, or the step not above zero.
 
     Source: Liu et al. 2019 (ALISTA); support selection by Chen et al. 2018; the adaptive threshold is the one that
     the release of Behrens et al. 2021 compares itself with (there epsilon is 0.1); momentum as in Chen et al. 2021.
@@ -93,6 +95,7 @@ class ALISTA(ThresholdNetwork):
         growth: float = 1.2,
         momentum: bool = False,
         adaptive: bool = False,
+        step: float = 1.0,
     ) -> None:
         super().__init__(
             dictionary,
@@ -102,7 +105,7 @@ class ALISTA(ThresholdNetwork):
             momentum=momentum,
             adaptive=adaptive,
             learned_steps=True,
-            step=1.0,
+            step=step,
             threshold=0.25,
         )
         self.register_buffer("weight", analytic_weight(self.dictionary), persistent=False)

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from unroll.study.recovery.judge import nmse, support_scores
 from unroll.study.recovery.methods import Recoverer
-from unroll.study.recovery.sensing import Sensing, gaussian_dictionary
+from unroll.study.recovery.sensing import Sensing, SparseCodes, gaussian_dictionary
 
-TEST = 10_000  # signals
+TEST, FRESH = 10_000, 2**30  # signals, and their seed
 CHUNK = 2_500  # at a time; also what is enough where only the last error is asked for
 SNRS = (10.0, 20.0, 30.0, 40.0, None)
 DENSITIES = (0.05, 0.075, 0.1, 0.125, 0.15)
@@ -22,32 +22,34 @@ DRIFTS = (0.01, 0.03, 0.1)  # length of the change of a column of length 1
 Row = dict[str, object]
 
 
-def evaluate(recoverer: Recoverer, sensing: Sensing) -> list[Row]:
-    """Return rows of (condition, level, measure, value).
+def by_layer(recoverer: Recoverer, sensing: Sensing) -> list[Row]:
+    """Return rows of (condition, level, measure, value) on fresh signals.
 
-    "layer" gives error (dB), share of exact zeros, precision and recall of the support after each layer; "interval" the
-    95 % bootstrap interval of the last error over the test signals; "snr", "density" and "dictionary" the last error
-    where these are not as in training. "dictionary" moves the columns by so much, or draws others (1); the recoverer is
-    told the new dictionary, and keeps what it has learned.
+    "layer" gives after each layer the error (dB), the share of exact zeros and, where the codes are known, precision
+    and recall of their support; "interval" the 95 % bootstrap interval of the last error over the test signals.
     """
-    codes, signals = fresh_signals(sensing)
+    targets, signals = sensing.fresh(TEST, torch.Generator().manual_seed(FRESH))
     course = torch.cat([recoverer.course(part) for part in signals.split(CHUNK)], dim=1)
-    precision, recall = support_scores(course, codes)
-    measures = {
-        "nmse": nmse(course, codes),
-        "zeros": (course == 0).double().mean((1, 2)),
-        "precision": precision,
-        "recall": recall,
-    }
+    rebuilt = sensing.readout(course)
+    measures = {"nmse": nmse(rebuilt, targets), "zeros": (course == 0).double().mean((1, 2))}
+    if isinstance(sensing, SparseCodes):
+        measures["precision"], measures["recall"] = support_scores(course, targets)
     rows = [
         _row("layer", layer, measure, value)
         for measure, values in measures.items()
         for layer, value in enumerate(values.tolist())
     ]
-    rows += [
-        _row("interval", bound, "nmse", value)
-        for bound, value in zip((0.025, 0.975), interval(course[-1], codes), strict=True)
-    ]
+    low, high = interval(rebuilt[-1], targets)
+    return [*rows, _row("interval", 0.025, "nmse", low), _row("interval", 0.975, "nmse", high)]
+
+
+def elsewhere(recoverer: Recoverer, sensing: SparseCodes) -> list[Row]:
+    """Return rows with the last error (dB) where signals are not those of the training.
+
+    "snr" and "density" change what their names say; "dictionary" moves the columns by so much, or draws others (1): the
+    recoverer is told the new dictionary, and keeps what it has learned.
+    """
+    rows = []
     for snr in SNRS:
         level = np.inf if snr is None else snr
         rows.append(_row("snr", level, "nmse", _error(recoverer, replace(sensing, snr=snr))))
@@ -57,11 +59,6 @@ def evaluate(recoverer: Recoverer, sensing: Sensing) -> list[Row]:
         moved = replace(sensing, dictionary=dictionary)
         rows.append(_row("dictionary", drift, "nmse", _error(recoverer.with_dictionary(dictionary), moved)))
     return rows
-
-
-def fresh_signals(sensing: Sensing, count: int = TEST) -> tuple[Annotated[Tensor, "B n"], Annotated[Tensor, "B m"]]:
-    """Return the codes and signals on which results are reported; nothing is chosen on them."""
-    return sensing.draw(count, torch.Generator().manual_seed(2**30))
 
 
 def interval(estimate: Annotated[Tensor, "B n"], truth: Annotated[Tensor, "B n"]) -> tuple[float, float]:
@@ -78,13 +75,13 @@ def interval(estimate: Annotated[Tensor, "B n"], truth: Annotated[Tensor, "B n"]
 
 
 @torch.no_grad()
-def _error(recoverer: Recoverer, sensing: Sensing) -> float:
-    codes, signals = fresh_signals(sensing, CHUNK)
+def _error(recoverer: Recoverer, sensing: SparseCodes) -> float:
+    codes, signals = sensing.fresh(CHUNK, torch.Generator().manual_seed(FRESH))
     return nmse(recoverer(signals), codes).item()
 
 
 def _dictionaries(dictionary: Annotated[Tensor, "m n"]) -> dict[float, Annotated[Tensor, "m n"]]:
-    change = gaussian_dictionary(*dictionary.shape, seed=2**30)
+    change = gaussian_dictionary(*dictionary.shape, seed=FRESH)
     return {drift: F.normalize(dictionary + drift * change, dim=0) for drift in DRIFTS} | {1.0: change}
 
 

@@ -11,9 +11,9 @@ from unroll.study.style import markers, palette, theme
 
 
 def error_by_layer(table: pd.DataFrame, labels: Sequence[str] | None = None) -> Figure:
-    """Draw the error of every method after each layer, one panel a noise level."""
+    """Draw the error of every method after each layer, one panel a case."""
     part = table[(table.condition == "layer") & (table.measure == "nmse")]
-    return _panels(part, labels, "Error, layer by layer", "layers (steps)", "noise")
+    return _panels(part, labels, "Error, layer by layer", "layers (steps)", "case")
 
 
 def error_elsewhere(table: pd.DataFrame, labels: Sequence[str] | None = None) -> Figure:

@@ -64,7 +64,9 @@ class Learned:
         torch.manual_seed(seed)
         network = networks[self.network](sensing.dictionary, layers, **self.options)
         if self.schedule is not None:
-            return Coder(network, train_coder(network, sensing, self.schedule, seed, checkpoint, label=self.label))
+            return Coder(
+                network, train_coder(network, sensing, self.schedule, seed, checkpoint=checkpoint, label=self.label)
+            )
         if checkpoint.is_file():
             return load_coders(checkpoint)[self.label]
         coder = Coder(network, {"history": [tune_hyperlista(network, sensing, seed)]})

@@ -1,6 +1,7 @@
-"""Compressed sensing: sparse codes, seen through a dictionary, in noise."""
+"""What is to be recovered, and what is seen of it: sparse codes through a dictionary, in noise."""
 
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Annotated
 
 import torch
@@ -10,10 +11,38 @@ from torch.nn import functional as F
 from unroll import validate
 from unroll.described import Described
 
+Pairs = tuple[Annotated[Tensor, "B p"], Annotated[Tensor, "B m"]]
+
+
+class Sensing(Described, ABC):
+    """A supply of pairs: what is to be recovered, and the signal that is seen of it."""
+
+    dictionary: Annotated[Tensor, "m n"]
+
+    @abstractmethod
+    def draw(self, count: int, generator: torch.Generator) -> Pairs:
+        """Return targets and signals to learn from."""
+
+    @abstractmethod
+    def held_out(self, count: int, generator: torch.Generator) -> Pairs:
+        """Return targets and signals on which settings and weights are chosen."""
+
+    @abstractmethod
+    def fresh(self, count: int, generator: torch.Generator) -> Pairs:
+        """Return targets and signals on which results are reported; nothing is chosen on them."""
+
+    @abstractmethod
+    def readout(self, codes: Annotated[Tensor, "... n"]) -> Annotated[Tensor, "... p"]:
+        """Return what codes say of the target."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, object]:
+        """Return the settings, tensors aside, as plain values."""
+
 
 @dataclass(frozen=True, eq=False)
-class Sensing(Described):
-    r"""Where training and test signals come from.
+class SparseCodes(Sensing):
+    r"""Random sparse codes, which are themselves the target: compressed sensing.
 
     .. math:: y = A x + e, \qquad x_i \sim \mathrm{Bernoulli}(\rho)\,\mathcal N(0, 1), \qquad
         e \sim \mathcal N(0, \sigma^2), \quad \sigma = \mathrm{std}(A x)\,10^{-\mathrm{SNR}/20}
@@ -29,7 +58,7 @@ class Sensing(Described):
     Source: the setting of Chen et al. 2018 and their successors; noise as in the release of Behrens et al. 2021.
 
     Example:
-        >>> codes, signals = Sensing(torch.eye(4)).draw(3, torch.Generator().manual_seed(0))
+        >>> codes, signals = SparseCodes(torch.eye(4)).draw(3, torch.Generator().manual_seed(0))
         >>> torch.equal(codes, signals)
         True
     """
@@ -41,8 +70,7 @@ class Sensing(Described):
     def __post_init__(self) -> None:
         validate.share("density", self.density)
 
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Annotated[Tensor, "B n"], Annotated[Tensor, "B m"]]:
-        """Return codes and the signals that they give."""
+    def draw(self, count: int, generator: torch.Generator) -> Pairs:
         validate.count("count", count)
         shape = (count, self.dictionary.shape[1])
         used = torch.rand(shape, generator=generator) < self.density
@@ -53,9 +81,17 @@ class Sensing(Described):
             signals = signals + level * torch.randn(signals.shape, generator=generator).to(signals)
         return codes, signals
 
-    def changed(self, *, density: float | None = None, snr: float | None = None) -> "Sensing":
-        """Return the same with another density or noise."""
-        return replace(self, density=self.density if density is None else density, snr=self.snr if snr is None else snr)
+    def held_out(self, count: int, generator: torch.Generator) -> Pairs:
+        return self.draw(count, generator)
+
+    def fresh(self, count: int, generator: torch.Generator) -> Pairs:
+        return self.draw(count, generator)
+
+    def readout(self, codes: Annotated[Tensor, "... n"]) -> Annotated[Tensor, "... n"]:
+        return codes
+
+    def to_dict(self) -> dict[str, object]:
+        return {"density": self.density, "snr": self.snr}
 
 
 def gaussian_dictionary(m: int, n: int, seed: int = 0) -> Annotated[Tensor, "m n"]:

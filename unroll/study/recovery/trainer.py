@@ -14,7 +14,7 @@ from unroll.study.data import DataError
 from unroll.study.recovery.judge import nmse
 from unroll.study.recovery.saved import Coder, load_coders, save_coders
 from unroll.study.recovery.schedule import Schedule, Stage
-from unroll.study.recovery.sensing import Sensing
+from unroll.study.recovery.sensing import Pairs, Sensing
 from unroll.study.training import NonFiniteLossError
 
 VALIDATION = 2_000  # signals
@@ -56,8 +56,7 @@ def train_coder(
         "network": network.to_dict(),
         "schedule": asdict(schedule),
         "seed": seed,
-        "density": sensing.density,
-        "snr": sensing.snr,
+        **sensing.to_dict(),
     }
     history = _resume(network, checkpoint, label, plan) if checkpoint else []
     held_out = validation(sensing, seed)
@@ -73,9 +72,9 @@ def train_coder(
     return {"plan": plan, "history": history}
 
 
-def validation(sensing: Sensing, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the codes and signals on which settings and weights are chosen."""
-    return sensing.draw(VALIDATION, torch.Generator().manual_seed(2**20 + seed))
+def validation(sensing: Sensing, seed: int) -> Pairs:
+    """Return the targets and signals on which settings and weights are chosen."""
+    return sensing.held_out(VALIDATION, torch.Generator().manual_seed(2**20 + seed))
 
 
 def _run(
@@ -84,7 +83,7 @@ def _run(
     schedule: Schedule,
     stage: Stage,
     generator: torch.Generator,
-    held_out: tuple[Tensor, Tensor],
+    held_out: Pairs,
 ) -> dict[str, float]:
     """Run one stage and leave the best weights of its looks in the network."""
     began = time.perf_counter()
@@ -94,12 +93,13 @@ def _run(
     }
     optimizer = torch.optim.Adam([{"params": group, "share": share} for share, group in shares.items() if group])
     usual = None
-    best, since, iteration = (_error(network, stage, held_out), _copy(network)), 0, 0
+    best, since, iteration = (_error(network, sensing, stage, held_out), _copy(network)), 0, 0
     for iteration in range(1, stage.iterations + 1):
         for group in optimizer.param_groups:
             group["lr"] = stage.rate * group["share"] * _factor(stage, iteration - 1)
-        codes, signals = sensing.draw(schedule.batch, generator)
-        error = (network(signals, stage.depth) - codes).square().sum() / codes.square().sum()
+        targets, signals = sensing.draw(schedule.batch, generator)
+        missed = sensing.readout(network(signals, stage.depth)) - targets
+        error = missed.square().sum() / targets.square().sum()
         # Divided by its running mean, so that the loss is about 1 whether the error is -5 or -70 dB. The mean, and not
         # each batch's own logarithm: the rare hard batch must keep its weight.
         usual = error.item() if usual is None else 0.99 * usual + 0.01 * error.item()
@@ -115,7 +115,7 @@ def _run(
             )
         optimizer.step()
         if iteration % LOOK == 0 or iteration == stage.iterations:
-            now = _error(network, stage, held_out)
+            now = _error(network, sensing, stage, held_out)
             if now < best[0]:
                 best, since = (now, _copy(network)), 0
             else:
@@ -150,9 +150,9 @@ def _keep_newest(network: CodingNetwork, layer: int) -> None:
 
 
 @torch.no_grad()
-def _error(network: CodingNetwork, stage: Stage, held_out: tuple[Tensor, Tensor]) -> float:
-    codes, signals = held_out
-    error = nmse(network(signals, stage.depth), codes).item()
+def _error(network: CodingNetwork, sensing: Sensing, stage: Stage, held_out: Pairs) -> float:
+    targets, signals = held_out
+    error = nmse(sensing.readout(network(signals, stage.depth)), targets).item()
     return error if math.isfinite(error) else math.inf
 
 

@@ -14,17 +14,17 @@ from unroll.study.recovery.judge import nmse
 from unroll.study.recovery.sensing import Sensing
 from unroll.study.recovery.trainer import validation
 
-WEIGHTS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
+WEIGHTS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0, 1.5, 2.0, 3.0, 4.5)
 EVALUATIONS = 80
 
 
 @torch.no_grad()
 def tune_weight(solver: Callable[[int], Solver], sensing: Sensing, layers: int, seed: int) -> float:
     """Return the lambda of :data:`WEIGHTS` with the least error after ``layers`` steps."""
-    codes, signals = validation(sensing, seed)
+    targets, signals = validation(sensing, seed)
 
     def error(weight: float) -> float:
-        return nmse(Classical(sensing.dictionary, solver, weight, layers)(signals), codes).item()
+        return nmse(sensing.readout(Classical(sensing.dictionary, solver, weight, layers)(signals)), targets).item()
 
     return min(WEIGHTS, key=error)
 
@@ -38,12 +38,12 @@ def tune_hyperlista(network: HyperLISTA, sensing: Sensing, seed: int) -> dict[st
 
     Source: Chen et al. 2021 search a grid; the simplex is scipy's.
     """
-    codes, signals = validation(sensing, seed)
+    targets, signals = validation(sensing, seed)
     began = time.perf_counter()
 
     def error(logarithms: np.ndarray) -> float:
         network.constants.copy_(network.constants.new_tensor(np.exp(logarithms)))
-        value = nmse(network(signals), codes).item()
+        value = nmse(sensing.readout(network(signals)), targets).item()
         return value if np.isfinite(value) else 1e3
 
     start = network.constants.clamp_min(1e-3).log().double().numpy()
