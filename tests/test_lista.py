@@ -28,7 +28,7 @@ from unroll.problems import hard_threshold, largest_eigenvalue, soft_threshold, 
 
 # Every registered network, and the settings that take another path through the code.
 TABLE = {
-    **{name: (name, {}) for name in networks},
+    **{name: (name, {}) for name in networks if name != "convolutional"},  # signals are images there
     "lista tied": ("lista", {"tied": True}),
     "lista-cp tied": ("lista-cp", {"tied": True}),
     "lista-cpss": ("lista-cp", {"trusted": 20.0, "growth": 10.0}),

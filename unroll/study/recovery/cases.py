@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from unroll.registry import Registry
 from unroll.solvers import FISTA, Unrolled
+from unroll.study.recovery.crops import photograph_crops
 from unroll.study.recovery.methods import Learned, Parent, fista
 from unroll.study.recovery.natural import photograph_patches
 from unroll.study.recovery.schedule import Schedule
@@ -79,3 +80,6 @@ cases.register("SNR 20")(Case(_codes(20.0), _ANY_NOISE))
 cases.register("noiseless")(Case(_codes(None), _ANY_NOISE))
 cases.register("denoising")(Case(lambda: photograph_patches("denoising"), _PATCHES))
 cases.register("compressed sensing")(Case(lambda: photograph_patches("compressed sensing"), _PATCHES))
+cases.register("photographs")(
+    Case(photograph_crops, (Learned("convolutional LISTA", "convolutional", {}, Schedule(iterations=500, batch=8)),))
+)

@@ -57,7 +57,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         training = part[part.condition == "training"].set_index("measure").value
         rows.append(
             {"case": case, "method": method, "NMSE (dB)": last["nmse"], "low": low, "high": high}
-            | {"zeros": last["zeros"], "precision": last.get("precision"), "recall": last.get("recall")}
+            | {"zeros": last.get("zeros"), "precision": last.get("precision"), "recall": last.get("recall")}
             | {name: training.get(name) for name in ("parameters", "seconds", "lambda")}
         )
     return pd.DataFrame(rows)
