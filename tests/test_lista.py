@@ -195,6 +195,16 @@ def test_the_symmetric_weight_is_symmetric_and_optimal_among_its_kind(seed):
         assert other.square().sum() >= overlap.square().sum() - 1e-9
 
 
+def test_a_direction_of_round_off_does_not_count():
+    atoms = dictionary(8, 14).float()
+    flat = F.normalize(
+        atoms - atoms.mean(dim=0), dim=0
+    )  # patches less their mean: seven directions and a hint of the eighth
+    for weight in (analytic_weight(flat), symmetric_weight(flat)):
+        assert weight.norm(dim=0).max() < 20
+        assert torch.allclose((weight * flat).sum(0), torch.ones(14), atol=1e-4)
+
+
 def test_coherence_is_the_largest_overlap_of_two():
     atoms = torch.tensor([[1.0, 0.0, 0.6], [0.0, 1.0, 0.8]])
     assert mutual_coherence(atoms).item() == pytest.approx(0.8)

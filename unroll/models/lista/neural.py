@@ -1,5 +1,6 @@
 """ALISTA whose steps and thresholds are chosen for each signal by a small recurrent network."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -28,16 +29,16 @@ class Controller(nn.Module):
 
     Args:
         hidden: width of its memory.
+        step: its first answer, whatever it hears; its first threshold is the mean correction.
     """
 
-    def __init__(self, hidden: int) -> None:
+    def __init__(self, hidden: int, step: float) -> None:
         super().__init__()
         self.first = nn.Parameter(torch.zeros(2, hidden))
         self.cell = nn.LSTMCell(2, hidden)
         self.answer = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 2))
-        # Its first answer is 0, 0 whatever it hears: a step of 1, and the mean correction as a threshold.
         nn.init.zeros_(self.answer[-1].weight)
-        nn.init.zeros_(self.answer[-1].bias)
+        self.answer[-1].bias = nn.Parameter(torch.tensor([math.log(step), 0.0]))
 
     def start(self, batch: int) -> Memory:
         """Return the memory before the first layer."""
@@ -97,12 +98,13 @@ class NeurallyAugmentedALISTA(CodingNetwork):
         hidden: width of its memory.
         trusted: most entries that pass a threshold untouched, in per cent of n.
         growth: how many more are spared from layer to layer, in per cent of n.
+        step: gamma to set out from, as for ALISTA.
 
     Shapes: signals [B, m] to codes [B, n].
 
     Raises:
-        ValueError: as :class:`CodingNetwork`; when hidden is not a whole number above zero, or a share is not between
-            0 and 100.
+        ValueError: as :class:`CodingNetwork`; when hidden is not a whole number above zero, the step not above zero,
+            or a share not between 0 and 100.
 
     Source: Behrens, Sauder and Jung 2021 (NA-ALISTA).
 
@@ -120,10 +122,13 @@ class NeurallyAugmentedALISTA(CodingNetwork):
         hidden: int = 32,
         trusted: float = 13.0,
         growth: float = 1.2,
+        step: float = 1.0,
     ) -> None:
         super().__init__(dictionary, layers)
         self.trusted = trusted_entries(layers, self.dictionary.shape[1], trusted, growth)
-        self.controller = Controller(validate.count("hidden", hidden)).to(self.dictionary)
+        self.controller = Controller(validate.count("hidden", hidden), validate.positive("step", step)).to(
+            self.dictionary
+        )
         self.register_buffer("weight", analytic_weight(self.dictionary), persistent=False)
 
     def bind(self, signals: Annotated[Tensor, "B m"]) -> ControlledSteps:

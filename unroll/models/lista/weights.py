@@ -29,7 +29,7 @@ def analytic_weight(dictionary: Annotated[Tensor, "m n"]) -> Annotated[Tensor, "
         True
     """
     atoms = check_dictionary(dictionary).double()
-    solved = torch.linalg.pinv(atoms @ atoms.T, hermitian=True) @ atoms
+    solved = _inverse_gram(atoms, dictionary.dtype) @ atoms
     return (solved / (atoms * solved).sum(dim=0)).to(dictionary)
 
 
@@ -48,7 +48,7 @@ def symmetric_weight(dictionary: Annotated[Tensor, "m n"]) -> Annotated[Tensor, 
     Source: Chen et al. 2021 (HyperLISTA), which finds S by gradient descent; the closed form by Lagrange multipliers.
     """
     atoms = check_dictionary(dictionary).double()
-    solved = torch.linalg.pinv(atoms @ atoms.T, hermitian=True) @ atoms
+    solved = _inverse_gram(atoms, dictionary.dtype) @ atoms
     overlap = atoms.T @ solved
     multipliers = torch.linalg.lstsq(overlap.square(), torch.ones_like(atoms[0])[:, None]).solution
     return (solved @ (multipliers * overlap)).to(dictionary)
@@ -78,3 +78,10 @@ def check_dictionary(dictionary: Tensor) -> Tensor:
     if blank:
         raise ValueError(f"dictionary must have no column of zeros, got zeros in columns {blank}")
     return dictionary
+
+
+def _inverse_gram(atoms: Annotated[Tensor, "m n"], dtype: torch.dtype) -> Annotated[Tensor, "m m"]:
+    """Return the pseudo-inverse of A A', blind to directions that are in A by round-off of its own dtype only."""
+    longest = max(atoms.shape)
+    cut = max((longest * torch.finfo(dtype).eps) ** 2, longest * torch.finfo(atoms.dtype).eps)
+    return torch.linalg.pinv(atoms @ atoms.T, hermitian=True, rtol=cut)

@@ -12,7 +12,8 @@ from unroll.study.recovery.schedule import Schedule
 from unroll.study.recovery.sensing import Sensing, SparseCodes, gaussian_dictionary
 
 LAYERS, SEED = 16, 0
-_STAGES = Schedule("stage-wise", iterations=250, batch=64)
+_STAGES = Schedule("stage-wise", iterations=150, batch=64)
+_LONG_STEPS = Schedule("stage-wise", rate=0.05, iterations=150, batch=64)
 _CONTROLLED = Schedule(rate=5e-3, matrix_share=1.0)
 
 
@@ -34,7 +35,7 @@ def _coupled(label: str, **options: object) -> Learned:
 _ANY_NOISE = (
     Parent("ISTA", Unrolled),
     Parent("FISTA", fista),
-    Learned("learned step", "step-lista"),
+    Learned("learned step", "step-lista", {}, _LONG_STEPS),
     _coupled("LISTA-CPSS", trusted=13.0),
     Learned("ALISTA", "alista", {}, Schedule(iterations=2_000)),
     Learned("ALISTA-AT", "alista", {"adaptive": True, "momentum": True}),
@@ -57,7 +58,7 @@ _PATCHES = (
     Parent("ISTA", Unrolled),
     Parent("FISTA", fista),
     Parent("FISTA, restart", FISTA),
-    Learned("learned step", "step-lista"),
+    Learned("learned step", "step-lista", {}, _LONG_STEPS),
     Learned("ADMM, unrolled", "admm"),
     Learned("LISTA, tied", "lista", {"tied": True}),
     Learned("LISTA", "lista"),
@@ -65,7 +66,7 @@ _PATCHES = (
     Learned("LISTA-CPSS", "lista-cp", {"trusted": 13.0}),
     Learned("ALISTA", "alista", {"step": 0.2}),
     Learned("ALISTA-AT", "alista", {"adaptive": True, "momentum": True, "step": 0.2}),
-    Learned("NA-ALISTA", "na-alista", {}, _CONTROLLED),
+    Learned("NA-ALISTA", "na-alista", {"step": 0.2}, _CONTROLLED),
     Learned("HyperLISTA", "hyperlista", {}, None),
     Learned("LAMP", "lamp"),
 )

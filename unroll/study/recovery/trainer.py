@@ -87,11 +87,10 @@ def _run(
 ) -> dict[str, float]:
     """Run one stage and leave the best weights of its looks in the network."""
     began = time.perf_counter()
-    shares = {
-        share: [parameter for parameter in network.parameters() if (parameter.ndim > 1) == (share != 1)]
-        for share in (1, schedule.matrix_share)
-    }
-    optimizer = torch.optim.Adam([{"params": group, "share": share} for share, group in shares.items() if group])
+    matrices = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    numbers = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    groups = ((numbers, 1.0), (matrices, schedule.matrix_share))
+    optimizer = torch.optim.Adam([{"params": group, "share": share} for group, share in groups if group])
     usual = None
     best, since, iteration = (_error(network, sensing, stage, held_out), _copy(network)), 0, 0
     for iteration in range(1, stage.iterations + 1):
