@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 EXECUTE := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 	--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
 
-.PHONY: help study test test-slow lab lint bench notebooks results timeseries selection clean
+.PHONY: help study test test-slow lab lint bench notebooks results recovery timeseries selection clean
 
 help:
 	@echo "make study      train and compare on the shipped digits, under 8 minutes on two CPU cores: results/quick/"
@@ -18,6 +18,7 @@ help:
 	@echo "make notebooks  execute every notebook in place"
 	@echo "make bench      cost of every attention relative to softmax, steps and seconds of every solver: benchmarks/"
 	@echo "make results    regenerate results/vars/ (five seeds, about two hours; goes on where it stopped) and the README"
+	@echo "make recovery   train the unrolled networks, judge them beside ISTA and FISTA: results/recovery/ (two hours; goes on)"
 	@echo "make timeseries compare evolving attention on time series: results/timeseries/ (many hours on a CPU; goes on where it stopped)"
 	@echo "make selection  train the candidates from which defaults were chosen: results/selection/, results/vars-search/ (two hours)"
 
@@ -54,6 +55,9 @@ notebooks: $(READY)
 results: $(READY)
 	$(BIN)/python -m unroll study --preset vars --networks
 	$(BIN)/python -m unroll readme
+
+recovery: $(READY)
+	$(BIN)/python -m unroll recover
 
 # Maps are allocated anew at every step, which huge pages make cheaper.
 timeseries: $(READY)

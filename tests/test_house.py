@@ -22,6 +22,7 @@ LEVELS = {
     "validate": 1,
     "verdicts": 1,
     "described": 1,
+    "remembering": 1,
     "contracts": 2,
     "problems": 3,
     "solvers": 3,

@@ -1,7 +1,4 @@
-"""The command line: python -m unroll study | train | inspect | solvers | restore | select | data | bench | readme ...
-
-``timeseries`` has its command in :mod:`unroll.study.series.command`.
-"""
+"""The command line: python -m unroll COMMAND; --help lists the commands."""
 
 import argparse
 import sys
@@ -20,6 +17,7 @@ from unroll.study.files import write_aside
 from unroll.study.front_page import picture
 from unroll.study.networks import Network, inspect, load_network
 from unroll.study.other_solvers import under_solvers
+from unroll.study.recovery import command as recovery
 from unroll.study.report import markdown, refresh
 from unroll.study.restored import restored_accuracy
 from unroll.study.selection import select, selections
@@ -216,6 +214,8 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("weights", type=Path, help="a file that train has written")
     each.add_argument("--severity", type=int, default=4, help="of the corruptions, 1 to 5 (%(default)s)")
     each.add_argument("--out", type=Path, help="also write the table, one row a corruption and part (CSV)")
+
+    recovery.add_arguments(add("recover", recovery.recover))
 
     each = add("select", select_settings)
     each.add_argument("selection", help=f"one of {', '.join(selections.names())}")

@@ -1,9 +1,6 @@
 """The base of all attentions: what a layer promises (traits), what it hands on (carry), how it is called."""
 
-import functools
-import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -13,6 +10,7 @@ from torch import Tensor, nn
 from unroll import validate
 from unroll.described import Described
 from unroll.registry import Registry
+from unroll.remembering import Remembering
 from unroll.solvers import to_plain
 
 attentions: Registry[type["Attention"]] = Registry("attention")
@@ -55,20 +53,7 @@ class Carry(Described):
     code: Annotated[Tensor, "B H M D"] | None = None
 
 
-def _remembering(construct: Callable[..., None]) -> Callable[..., None]:
-    """Let a constructor leave its arguments in ``settings``; the outermost of a chain is the one that was called."""
-    signature = inspect.signature(construct)
-
-    @functools.wraps(construct)
-    def remembering(self: "Attention", *positional: object, **named: object) -> None:
-        _, *given = signature.bind(self, *positional, **named).arguments.items()
-        self.__dict__.setdefault("settings", dict(given))
-        construct(self, *positional, **named)
-
-    return remembering
-
-
-class Attention(nn.Module, ABC):
+class Attention(Remembering, nn.Module, ABC):
     """A layer that mixes tokens: [B, N, C] to [B, N, C].
 
     Args:
@@ -81,14 +66,7 @@ class Attention(nn.Module, ABC):
     """
 
     traits: Traits = Traits()  # of the class; a setting may weaken it on one instance
-    settings: dict[str, object]  # what the constructor was called with
 
-    def __init_subclass__(cls, **options: object) -> None:
-        super().__init_subclass__(**options)
-        if "__init__" in vars(cls):
-            cls.__init__ = _remembering(cls.__init__)
-
-    @_remembering
     def __init__(self, dim: int, heads: int, *, grid: tuple[int, int] | None = None) -> None:
         super().__init__()
         validate.count("dim", dim)

@@ -26,6 +26,7 @@ from unroll.problems.prox import (
     soft_threshold,
 )
 from unroll.problems.reconstruction import Reconstruction
+from unroll.problems.support import support_threshold
 
 __all__ = [
     "BOUNDS",
@@ -56,4 +57,5 @@ __all__ = [
     "row_sum",
     "schatten",
     "soft_threshold",
+    "support_threshold",
 ]

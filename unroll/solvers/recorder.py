@@ -14,6 +14,7 @@ class Recorder:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        self.device = problem.decode(problem.start()).device
         self.rows: list[dict[str, object]] = []
         self.elapsed = 0.0
         self.resumed = time.perf_counter()
@@ -21,7 +22,7 @@ class Recorder:
     @torch.no_grad()
     def measure(self, state: Tensor, k: int, nfe: int, *, flow: tuple[float, int, int] | None = None) -> None:
         """Write down one state, reached after ``nfe`` calls of step; of a flow also its time and its steps."""
-        _wait_for(state)
+        self._wait()
         self.elapsed += time.perf_counter() - self.resumed
         code = self.problem.decode(state)
         self.rows.append(
@@ -34,7 +35,7 @@ class Recorder:
                 "flow": flow,
             }
         )
-        _wait_for(state)
+        self._wait()
         self.resumed = time.perf_counter()
 
     def trace(self) -> Trace:
@@ -52,8 +53,7 @@ class Recorder:
             rejected=None if flow is None else flow[:, 2].long(),
         )
 
-
-def _wait_for(state: Tensor) -> None:
-    """Let a device that works behind our back catch up, so that the clock tells the truth."""
-    if state.device.type != "cpu":
-        torch.accelerator.synchronize(state.device)
+    def _wait(self) -> None:
+        """Let a device that works behind our back catch up, so that the clock tells the truth."""
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize(self.device)

@@ -1,8 +1,7 @@
 """Studies by name: the settings of what is committed in results/."""
 
 from unroll.registry import Registry
-from unroll.solvers import FISTA
-from unroll.study.search import LADDER, drawn
+from unroll.study.search import DRAW_10, LADDER, VARIATIONS, drawn
 from unroll.study.settings import Entry, Settings
 from unroll.study.training import Recipe
 
@@ -16,11 +15,7 @@ _FACTORS = Entry(
     "vars-d, learned factors",
 )
 # The sturdiest draw of the search with a true threshold and a convex energy.
-_DRAWN = Entry(
-    "vars-d",
-    {"learned_templates": False, "sphere": True, "learned_readout": True, "solver": FISTA(10)},
-    "vars-d, draw 10",
-)
+_DRAWN = Entry("vars-d", DRAW_10, "vars-d, draw 10")
 _FOUR = (
     Entry("softmax"),
     Entry("kernel"),
@@ -42,7 +37,7 @@ presets.register("vars")(
 # How the default of vars-d was found, judged on the validation split.
 presets.register("vars-search")(
     Settings(
-        (Entry("softmax"), Entry("vars-d"), _PUBLISHED, *LADDER, *_DRAWS),
+        (Entry("softmax"), Entry("vars-d"), _PUBLISHED, *LADDER, *_DRAWS, *VARIATIONS),
         judged_on="validation",
         recipe=Recipe(epochs=40),
     )

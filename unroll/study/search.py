@@ -47,6 +47,16 @@ LADDER = (
     _vars_d("... with the GELU shrinkage", **_FACTORS, learned_readout=True, origin="correlation", penalty="gelu"),
 )
 
+# What came of draw 10 changed in one choice, and of the published setting with thresholds that bite.
+DRAW_10 = {"learned_templates": False, "sphere": True, "learned_readout": True, "solver": FISTA(10)}
+VARIATIONS = (
+    _vars_d("published, hard threshold 5", published=True, penalty="hard-threshold", weight=5.0),
+    _vars_d("published, true threshold 5", published=True, penalty="l1", weight=5.0),
+    _vars_d("draw 10, from the correlation", **DRAW_10, origin="correlation"),
+    _vars_d("draw 10, ten plain steps", **DRAW_10 | {"solver": Unrolled(10)}),
+    _vars_d("draw 10, temperature 1", **DRAW_10, temperature=1.0),
+)
+
 # Every choice is drawn by itself, so that the effect of one can be read off the table, averaged over the others.
 # What is listed twice is drawn twice as often.
 SPACE: Mapping[str, Sequence[Mapping[str, object]]] = {

@@ -1,0 +1,75 @@
+"""python -m unroll recover: train the unrolled networks, judge them beside their parents, write tables and figures."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from unroll.study.figures import save
+from unroll.study.files import write_aside
+from unroll.study.recovery.cases import cases
+from unroll.study.recovery.figures import error_by_layer, error_elsewhere
+from unroll.study.recovery.saved import Coder, save_coders
+from unroll.study.recovery.study import run_recovery
+
+SMALL = 10_000  # parameters: what has fewer is shipped
+# Enough lines to tell the story, few enough to tell them apart; the table has all.
+SHOWN = ("ISTA", "FISTA", "learned step", "LISTA-CPSS", "ALISTA", "ALISTA-AT", "HyperLISTA", "LAMP")
+
+
+def recover(options: argparse.Namespace) -> None:
+    """Train the unrolled networks, judge them beside ISTA and FISTA, and write tables, figures and small networks."""
+    chosen = options.cases or cases.names()
+    table, coders = run_recovery(chosen, options.store, options.methods)
+    print(summary(table).to_string(index=False, float_format="{:.4g}".format, na_rep="-"))  # noqa: T201
+    if options.methods:
+        print("\nNothing was written: results hold all methods of a case")  # noqa: T201
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
+    for case in chosen:
+        slug = case.lower().replace(" ", "-")
+        part = table[table.case == case]
+        write_aside(
+            options.out / f"{slug}.csv", lambda path, part=part: part.to_csv(path, index=False, float_format="%.6g")
+        )
+        write_aside(options.out / f"{slug}.png", save(error_by_layer(part, _present(part))))
+        if (part.condition == "density").any():
+            write_aside(options.out / f"{slug}-elsewhere.png", save(error_elsewhere(part, _present(part))))
+        save_coders(options.out / f"{slug}.safetensors", _small(coders[case]))
+    print(f"\nWritten to {options.out}: " + ", ".join(sorted(path.name for path in options.out.iterdir())))  # noqa: T201
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of :func:`recover` to a parser."""
+    parser.add_argument("cases", nargs="*", help=f"all when none is named: {', '.join(cases.names())}")
+    parser.add_argument("--methods", nargs="+", help="these only, and write nothing: so can a study be split")
+    parser.add_argument("--store", type=Path, default=Path("runs/recovery"), help="folder of networks (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results/recovery"), help="folder to write (%(default)s)")
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a case and method: the last error with its interval, zeros, support, parameters and seconds."""
+    rows = []
+    for (case, method), part in table.groupby(["case", "method"], sort=False):
+        layers = part[part.condition == "layer"]
+        last = layers[layers.level == layers.level.max()].set_index("measure").value
+        low, high = part[part.condition == "interval"].sort_values("level").value
+        training = part[part.condition == "training"].set_index("measure").value
+        rows.append(
+            {"case": case, "method": method, "NMSE (dB)": last["nmse"], "low": low, "high": high}
+            | {"zeros": last.get("zeros"), "precision": last.get("precision"), "recall": last.get("recall")}
+            | {name: training.get(name) for name in ("parameters", "seconds", "lambda")}
+        )
+    return pd.DataFrame(rows)
+
+
+def _present(part: pd.DataFrame) -> list[str]:
+    return [label for label in SHOWN if (part.method == label).any()]
+
+
+def _small(coders: dict[str, Coder]) -> dict[str, Coder]:
+    return {
+        label: coder
+        for label, coder in coders.items()
+        if sum(parameter.numel() for parameter in coder.network.parameters()) < SMALL
+    }

@@ -1,0 +1,71 @@
+"""What the recovery table shows: error against layers, and what is left of it elsewhere."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from unroll.study.style import markers, palette, theme
+
+
+def error_by_layer(table: pd.DataFrame, labels: Sequence[str] | None = None) -> Figure:
+    """Draw the error of every method after each layer, one panel a case."""
+    part = table[(table.condition == "layer") & (table.measure == "nmse")]
+    return _panels(part, labels, "Error, layer by layer", "layers (steps)", "case")
+
+
+def error_elsewhere(table: pd.DataFrame, labels: Sequence[str] | None = None) -> Figure:
+    """Draw the last error of every method where density, noise or dictionary are not those of its training."""
+    part = table[table.condition.isin(["density", "snr", "dictionary"]) & (table.measure == "nmse")]
+    titles = {
+        "density": "share of entries that are not zero",
+        "snr": "signal to noise ratio (dB)",
+        "dictionary": "change of the dictionary (1: another draw)",
+    }
+    chosen = _chosen(part, labels)
+    with theme():
+        figure, axes = plt.subplots(1, 3, figsize=(16, 5), sharey=True)
+        for axis, (condition, title) in zip(axes, titles.items(), strict=True):
+            shown = part[part.condition == condition]
+            if condition == "snr":
+                # No noise at all stands at the end of the axis.
+                shown = shown.assign(level=shown.level.replace(float("inf"), 50))
+            _lines(axis, shown, chosen)
+            axis.set(xlabel=title, ylabel="NMSE (dB)")
+        axes[1].set_xticks([10, 20, 30, 40, 50], ["10", "20", "30", "40", "none"])
+        axes[2].set_xscale("log")
+        axes[2].set_xticks([0.01, 0.03, 0.1, 1], ["0.01", "0.03", "0.1", "1"])
+        _legend(figure, axes[0])
+    return figure
+
+
+def _panels(part: pd.DataFrame, labels: Sequence[str] | None, title: str, axis_label: str, column: str) -> Figure:
+    names = list(dict.fromkeys(part[column]))
+    chosen = _chosen(part, labels)
+    with theme():
+        figure, axes = plt.subplots(1, len(names), figsize=(5.6 * len(names), 5), squeeze=False)
+        for axis, name in zip(axes[0], names, strict=True):
+            _lines(axis, part[part[column] == name], chosen)
+            axis.set(xlabel=axis_label, ylabel="NMSE (dB)", title=name)
+        figure.suptitle(title)
+        _legend(figure, axes[0, 0])
+    return figure
+
+
+def _chosen(part: pd.DataFrame, labels: Sequence[str] | None) -> list[str]:
+    return list(dict.fromkeys(part.method)) if labels is None else list(labels)
+
+
+def _lines(axis: Axes, part: pd.DataFrame, labels: Sequence[str]) -> None:
+    colours, signs = palette(labels), markers(labels)
+    for label in labels:
+        line = part[part.method == label].sort_values("level")
+        every = max(1, len(line) // 5)
+        axis.plot(line.level, line.value, color=colours[label], marker=signs[label], markevery=every, label=label)
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center")
