@@ -80,7 +80,7 @@ def test_damaged_and_missing_networks(tmp_path):
     Network(small_model()[0], Entry("softmax"), "digits", SMALL, 0).save(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match=r"cannot be read as a network, so it is damaged"):
+    with pytest.raises(DataError, match=r"cannot be read as a file of the kind 'network', so it is damaged"):
         load_network(path)
     path.write_bytes(whole)
     Network(small_model("vars-d")[0], Entry("softmax"), "digits", SMALL, 0).save(path)

@@ -1,22 +1,19 @@
 """A trained network in one file: its weights, and all that is needed to build it again."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 
 from unroll.attention import IterativeAttention
 from unroll.models import ViT
 from unroll.study.data import DataError, Split, load
 from unroll.study.experiment import MAP_IMAGES, attention_layers
-from unroll.study.files import write_aside
 from unroll.study.metrics import fixed_point_report, loudness, mixing
 from unroll.study.settings import Entry, Size, build
 from unroll.study.training import seed_everything
+from unroll.study.weights import read_weights, write_weights
 
 
 @dataclass(frozen=True)
@@ -45,9 +42,7 @@ class Network:
     def save(self, path: Path) -> None:
         """Write one safetensors file, in one move."""
         made = {"entry": self.entry.to_dict(), "data": self.data, "size": asdict(self.size), "seed": self.seed}
-        weights = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(path, lambda aside: save_file(weights, aside, metadata={"network": json.dumps(made)}))
+        write_weights(path, self.model.state_dict(), made, holds="network")
 
 
 def load_network(path: Path) -> Network:
@@ -56,16 +51,7 @@ def load_network(path: Path) -> Network:
     Raises:
         DataError: when the file is missing, damaged, not such a file, or of a layer that has changed since.
     """
-    if not path.is_file():
-        raise DataError(f"{path} is missing: 'python -m unroll train NAME --out {path}' makes such a file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            made = json.loads((file.metadata() or {})["network"])
-        weights = load_file(path)
-    except KeyError as error:
-        raise DataError(f"{path} does not say which network its weights belong to") from error
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a network, so it is damaged: {error}") from error
+    weights, made = read_weights(path, holds="network", command=f"python -m unroll train NAME --out {path}")
     entry, size = Entry.from_dict(made["entry"]), Size(**made["size"])
     model = build(entry, load(made["data"]), size)
     try:

@@ -1,0 +1,42 @@
+"""Weights in a safetensors file, with a note of what they belong to: written in one move, read with one clear error."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from unroll.study.data import DataError
+from unroll.study.files import write_aside
+
+
+def write_weights(path: Path, weights: Mapping[str, Tensor], note: object, *, holds: str) -> None:
+    """Write tensors, and a note of plain JSON values under the name of what the file ``holds``."""
+    tensors = {name: tensor.contiguous() for name, tensor in weights.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_aside(path, lambda aside: save_file(tensors, aside, metadata={holds: json.dumps(note)}))
+
+
+def read_weights(path: Path, *, holds: str, command: str) -> tuple[dict[str, Tensor], object]:
+    """Return the tensors and the note of a file that :func:`write_weights` wrote.
+
+    Args:
+        path: of the file.
+        holds: what is expected in it.
+        command: that makes such a file, for the error when there is none.
+
+    Raises:
+        DataError: when the file is missing, damaged, or holds something else.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is missing: '{command}' makes such a file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        if holds not in metadata:
+            raise DataError(f"{path} does not say which {holds} its weights belong to")
+        return load_file(path), json.loads(metadata[holds])
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a file of the kind {holds!r}, so it is damaged: {error}") from error
