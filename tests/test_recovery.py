@@ -356,6 +356,7 @@ def test_the_command_writes_results_only_when_they_are_whole(tiny_case, tmp_path
     assert main(shared) == 0
     assert sorted(path.name for path in out.iterdir()) == [
         "tiny-elsewhere.png",
+        "tiny-summary.csv",
         "tiny.csv",
         "tiny.png",
         "tiny.safetensors",

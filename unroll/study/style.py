@@ -1,4 +1,4 @@
-"""The one look of every figure: a theme, and a colour that belongs to each attention wherever it appears."""
+"""The one look of every figure: a theme, and a colour that belongs to each competitor wherever it appears."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +20,15 @@ COLOURS: dict[str, str] = {
     "hopfield": _SAFE[7],
     "evolving": _SAFE[3],
     "peripheral": _SAFE[6],
+    "ISTA": "#4d4d4d",
+    "FISTA": _SAFE[7],
+    "learned step": _SAFE[1],
+    "LISTA": _SAFE[5],
+    "LISTA-CPSS": _SAFE[4],
+    "ALISTA": _SAFE[0],
+    "ALISTA-AT": _SAFE[9],
+    "HyperLISTA": _SAFE[3],
+    "LAMP": _SAFE[2],
 }
 _OTHERS = (_SAFE[5], _SAFE[8], "#000000", "#332288", "#882255")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*")

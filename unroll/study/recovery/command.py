@@ -14,7 +14,7 @@ from unroll.study.recovery.study import run_recovery
 
 SMALL = 10_000  # parameters: what has fewer is shipped
 # Enough lines to tell the story, few enough to tell them apart; the table has all.
-SHOWN = ("ISTA", "FISTA", "learned step", "LISTA-CPSS", "ALISTA", "ALISTA-AT", "HyperLISTA", "LAMP")
+SHOWN = ("ISTA", "FISTA", "learned step", "LISTA", "LISTA-CPSS", "ALISTA", "ALISTA-AT", "HyperLISTA", "LAMP")
 
 
 def recover(options: argparse.Namespace) -> None:
@@ -27,15 +27,7 @@ def recover(options: argparse.Namespace) -> None:
         return
     options.out.mkdir(parents=True, exist_ok=True)
     for case in chosen:
-        slug = case.lower().replace(" ", "-")
-        part = table[table.case == case]
-        write_aside(
-            options.out / f"{slug}.csv", lambda path, part=part: part.to_csv(path, index=False, float_format="%.6g")
-        )
-        write_aside(options.out / f"{slug}.png", save(error_by_layer(part, _present(part))))
-        if (part.condition == "density").any():
-            write_aside(options.out / f"{slug}-elsewhere.png", save(error_elsewhere(part, _present(part))))
-        save_coders(options.out / f"{slug}.safetensors", _small(coders[case]))
+        _write(options.out / case.lower().replace(" ", "-"), table[table.case == case], coders[case])
     print(f"\nWritten to {options.out}: " + ", ".join(sorted(path.name for path in options.out.iterdir())))  # noqa: T201
 
 
@@ -63,13 +55,18 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _present(part: pd.DataFrame) -> list[str]:
-    return [label for label in SHOWN if (part.method == label).any()]
-
-
-def _small(coders: dict[str, Coder]) -> dict[str, Coder]:
-    return {
+def _write(path: Path, table: pd.DataFrame, coders: dict[str, Coder]) -> None:
+    """Write tables, figures and small networks of one case, each beside the others under one name."""
+    for suffix, part, precision in (("", table, "%.6g"), ("-summary", summary(table), "%.4g")):
+        made = part.to_csv(index=False, float_format=precision)
+        write_aside(path.with_name(f"{path.name}{suffix}.csv"), lambda aside, made=made: aside.write_text(made))
+    labels = [label for label in SHOWN if (table.method == label).any()] or None
+    write_aside(path.with_suffix(".png"), save(error_by_layer(table, labels)))
+    if (table.condition == "density").any():
+        write_aside(path.with_name(f"{path.name}-elsewhere.png"), save(error_elsewhere(table, labels)))
+    small = {
         label: coder
         for label, coder in coders.items()
         if sum(parameter.numel() for parameter in coder.network.parameters()) < SMALL
     }
+    save_coders(path.with_suffix(".safetensors"), small)

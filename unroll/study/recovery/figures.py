@@ -11,9 +11,16 @@ from unroll.study.style import markers, palette, theme
 
 
 def error_by_layer(table: pd.DataFrame, labels: Sequence[str] | None = None) -> Figure:
-    """Draw the error of every method after each layer, one panel a case."""
+    """Draw the error of every method after each layer, one panel a case; of all methods when ``labels`` is None."""
     part = table[(table.condition == "layer") & (table.measure == "nmse")]
-    return _panels(part, labels, "Error, layer by layer", "layers (steps)", "case")
+    names, chosen = list(dict.fromkeys(part.case)), _chosen(part, labels)
+    with theme():
+        figure, axes = plt.subplots(1, len(names), figsize=(5.2 * len(names) + 2, 5), squeeze=False)
+        for axis, name in zip(axes[0], names, strict=True):
+            _lines(axis, part[part.case == name], chosen)
+            axis.set(xlabel="layers (steps)", ylabel="NMSE (dB)", title=name[0].upper() + name[1:])
+        _legend(figure, axes[0, 0])
+    return figure
 
 
 def error_elsewhere(table: pd.DataFrame, labels: Sequence[str] | None = None) -> Figure:
@@ -38,19 +45,6 @@ def error_elsewhere(table: pd.DataFrame, labels: Sequence[str] | None = None) ->
         axes[2].set_xscale("log")
         axes[2].set_xticks([0.01, 0.03, 0.1, 1], ["0.01", "0.03", "0.1", "1"])
         _legend(figure, axes[0])
-    return figure
-
-
-def _panels(part: pd.DataFrame, labels: Sequence[str] | None, title: str, axis_label: str, column: str) -> Figure:
-    names = list(dict.fromkeys(part[column]))
-    chosen = _chosen(part, labels)
-    with theme():
-        figure, axes = plt.subplots(1, len(names), figsize=(5.6 * len(names), 5), squeeze=False)
-        for axis, name in zip(axes[0], names, strict=True):
-            _lines(axis, part[part[column] == name], chosen)
-            axis.set(xlabel=axis_label, ylabel="NMSE (dB)", title=name)
-        figure.suptitle(title)
-        _legend(figure, axes[0, 0])
     return figure
 
 
