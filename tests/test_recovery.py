@@ -54,6 +54,7 @@ def small(monkeypatch):
     monkeypatch.setattr(evaluation, "TEST", 60)
     monkeypatch.setattr(evaluation, "CHUNK", 40)
     monkeypatch.setattr(tuning, "EVALUATIONS", 12)
+    monkeypatch.setattr(tuning, "SIGNALS", 64)
 
 
 def sensing(snr=None):
@@ -410,6 +411,11 @@ def test_crops_come_from_the_stripes_they_should():
     assert (signals - targets).std().item() == pytest.approx(0.1, rel=0.1)
     assert crops.fresh(2, generator())[0].shape == (2, 1, 32, 32)
     assert crops.held_out(2, generator())[0].shape == (2, 1, 32, 32)
-    assert train_coder(ConvolutionalLISTA(crops.dictionary, 2), crops, replace(QUICK, batch=2), 0)["history"]
+    network = ConvolutionalLISTA(crops.dictionary, 2)
+    assert train_coder(network, crops, replace(QUICK, batch=2), 0)["history"]
+    rows = by_layer(network, crops)
+    assert {row["measure"] for row in rows} == {"nmse"}  # images have no zeros to count
+    low, high = (row["value"] for row in rows if row["condition"] == "interval")
+    assert low <= rows[2]["value"] <= high
     with pytest.raises(ValueError, match="size must be at most 40, the width of a stripe, got 41"):
         Crops(crops.dictionary, size=41)

@@ -38,6 +38,7 @@ _ANY_NOISE = (
     Learned("learned step", "step-lista", {}, _LONG_STEPS),
     _coupled("LISTA-CPSS", trusted=13.0),
     Learned("ALISTA", "alista", {}, Schedule(iterations=2_000)),
+    Learned("ALISTA, stage-wise", "alista", {}, _STAGES),
     Learned("ALISTA-AT", "alista", {"adaptive": True, "momentum": True}),
     Learned("HyperLISTA", "hyperlista", {}, None),
     Learned("LAMP", "lamp"),
@@ -51,7 +52,6 @@ _SNR_40 = (
     Learned("LISTA", "lista"),
     _coupled("LISTA-CP"),
     Learned("ALISTA, no support", "alista", {"trusted": 0.0}),
-    Learned("ALISTA, stage-wise", "alista", {}, _STAGES),
     Learned("NA-ALISTA", "na-alista", {}, _CONTROLLED),
 )
 _PATCHES = (

@@ -13,6 +13,7 @@ from unroll.study.recovery.natural import CHOSEN_ON, LEARNED_FROM, learn_diction
 from unroll.study.recovery.sensing import Pairs, Sensing
 
 KERNELS = 31  # and one of even grey
+MOST = 1_000  # crops at a time: their codes take a megabyte each over all layers
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +44,11 @@ class Crops(Sensing):
         return self._crops(photograph("flower"), LEARNED_FROM, count, generator)
 
     def held_out(self, count: int, generator: torch.Generator) -> Pairs:
-        return self._crops(photograph("flower"), CHOSEN_ON, min(count, 100), generator)
+        return self._crops(photograph("flower"), CHOSEN_ON, min(count, MOST // 10), generator)
 
     def fresh(self, count: int, generator: torch.Generator) -> Pairs:
         image = photograph("china")
-        return self._crops(image, ((0, image.shape[1]),), count, generator)
+        return self._crops(image, ((0, image.shape[1]),), min(count, MOST), generator)
 
     def readout(self, codes: Tensor) -> Tensor:
         """Return what the network returns: it rebuilds the image itself."""

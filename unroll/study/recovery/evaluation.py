@@ -65,7 +65,7 @@ def elsewhere(recoverer: Recoverer, sensing: SparseCodes) -> list[Row]:
 
 def interval(estimate: Annotated[Tensor, "B n"], truth: Annotated[Tensor, "B n"]) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of the error in dB over signals."""
-    errors, sizes = ((part.square().sum(1)).double().numpy() for part in (estimate - truth, truth))
+    errors, sizes = (part.square().flatten(1).sum(1).double().numpy() for part in (estimate - truth, truth))
 
     def decibels(error: np.ndarray, size: np.ndarray, axis: int = -1) -> np.ndarray:
         return 10 * np.log10(error.mean(axis) / size.mean(axis))

@@ -24,7 +24,10 @@ def error_by_layer(table: pd.DataFrame, labels: Sequence[str] | None = None) -> 
 
 
 def error_elsewhere(table: pd.DataFrame, labels: Sequence[str] | None = None) -> Figure:
-    """Draw the last error of every method where density, noise or dictionary are not those of its training."""
+    """Draw the last error of every method where density, noise or dictionary are not those of its training.
+
+    What is far worse than answering zero runs out of the picture.
+    """
     part = table[table.condition.isin(["density", "snr", "dictionary"]) & (table.measure == "nmse")]
     titles = {
         "density": "share of entries that are not zero",
@@ -40,7 +43,7 @@ def error_elsewhere(table: pd.DataFrame, labels: Sequence[str] | None = None) ->
                 # No noise at all stands at the end of the axis.
                 shown = shown.assign(level=shown.level.replace(float("inf"), 50))
             _lines(axis, shown, chosen)
-            axis.set(xlabel=title, ylabel="NMSE (dB)")
+            axis.set(xlabel=title, ylabel="NMSE (dB)", ylim=(None, 8))
         axes[1].set_xticks([10, 20, 30, 40, 50], ["10", "20", "30", "40", "none"])
         axes[2].set_xscale("log")
         axes[2].set_xticks([0.01, 0.03, 0.1, 1], ["0.01", "0.03", "0.1", "1"])

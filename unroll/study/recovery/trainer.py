@@ -72,9 +72,9 @@ def train_coder(
     return {"plan": plan, "history": history}
 
 
-def validation(sensing: Sensing, seed: int) -> Pairs:
+def validation(sensing: Sensing, seed: int, count: int | None = None) -> Pairs:
     """Return the targets and signals on which settings and weights are chosen."""
-    return sensing.held_out(VALIDATION, torch.Generator().manual_seed(2**20 + seed))
+    return sensing.held_out(count or VALIDATION, torch.Generator().manual_seed(2**20 + seed))
 
 
 def _run(
