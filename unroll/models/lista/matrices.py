@@ -23,7 +23,7 @@ class LISTACP(ThresholdNetwork):
     Args:
         dictionary: A, [m, n].
         layers: number of layers K.
-        start: what W sets out from: "dictionary", A / L with thresholds from 0.4 / L, where the layers are ISTA; or
+        start: what W sets out from: "dictionary", A / L with thresholds that fall from 0.4 / L, close to ISTA; or
             "analytic", the weight of ALISTA, where they have a head start.
         tied: one W for all layers, K thresholds.
         trusted: most entries that pass a threshold untouched, in per cent of n; above 0 this is LISTA-CPSS.

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from unroll.study.style import markers, palette, theme
 
+_TOP = 12  # dB: what is worse is far worse than answering zero, and is told in words
+
 
 def error_by_layer(table: pd.DataFrame, labels: Sequence[str] | None = None) -> Figure:
     """Draw the error of every method after each layer, one panel a case; of all methods when ``labels`` is None."""
@@ -24,29 +26,31 @@ def error_by_layer(table: pd.DataFrame, labels: Sequence[str] | None = None) -> 
 
 
 def error_elsewhere(table: pd.DataFrame, labels: Sequence[str] | None = None) -> Figure:
-    """Draw the last error of every method where density, noise or dictionary are not those of its training.
-
-    What is far worse than answering zero runs out of the picture.
-    """
+    """Draw the last error of every method where density, noise or dictionary are not those of its training."""
     part = table[table.condition.isin(["density", "snr", "dictionary"]) & (table.measure == "nmse")]
-    titles = {
-        "density": "share of entries that are not zero",
-        "snr": "signal to noise ratio (dB)",
-        "dictionary": "change of the dictionary (1: another draw)",
-    }
     chosen = _chosen(part, labels)
+    panels = {condition: part[part.condition == condition] for condition in ("density", "snr", "dictionary")}
+    # No noise at all stands at the end of its axis, and another dictionary stands apart from one that has drifted.
+    panels["snr"] = panels["snr"].assign(level=panels["snr"].level.replace(float("inf"), 50))
+    another = panels["dictionary"][panels["dictionary"].level == 1]
+    panels["dictionary"] = panels["dictionary"][panels["dictionary"].level < 1]
+    titles = {
+        "Other densities": "share of entries that are not zero",
+        "Other noise": "signal to noise ratio (dB)",
+        "Other dictionaries": "change of each column, of length 1",
+    }
     with theme():
         figure, axes = plt.subplots(1, 3, figsize=(16, 5), sharey=True)
-        for axis, (condition, title) in zip(axes, titles.items(), strict=True):
-            shown = part[part.condition == condition]
-            if condition == "snr":
-                # No noise at all stands at the end of the axis.
-                shown = shown.assign(level=shown.level.replace(float("inf"), 50))
+        for axis, shown, (title, label) in zip(axes, panels.values(), titles.items(), strict=True):
             _lines(axis, shown, chosen)
-            axis.set(xlabel=title, ylabel="NMSE (dB)", ylim=(None, 8))
+            axis.set(xlabel=label, ylabel="NMSE (dB)", title=title)
         axes[1].set_xticks([10, 20, 30, 40, 50], ["10", "20", "30", "40", "none"])
-        axes[2].set_xscale("log")
-        axes[2].set_xticks([0.01, 0.03, 0.1, 1], ["0.01", "0.03", "0.1", "1"])
+        axes[2].set(xscale="log", ylim=(None, _TOP))
+        axes[2].set_xticks([0.01, 0.03, 0.1, 1], ["0.01", "0.03", "0.1", "another"])
+        _lines(axes[2], another.assign(value=another.value.clip(upper=_TOP - 2)), chosen)
+        lost = another[(another.value > _TOP) & another.method.isin(chosen)]
+        told = "  ".join(f"{row.method}: {row.value:+.0f} dB" for row in lost.itertuples())
+        axes[2].text(0.9, _TOP - 2, told, ha="right", va="center")
         _legend(figure, axes[0])
     return figure
 
