@@ -217,7 +217,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change():
     with torch.no_grad():
         network.log_steps[1] = math.nan
     before = {name: part.clone() for name, part in network.state_dict().items()}
-    with pytest.raises(NonFiniteLossError, match=r"the error is nan.*in batch 1 at depth 3"):
+    with pytest.raises(NonFiniteLossError, match=r"loss is nan.*in batch 1 at depth 3 at learning rate"):
         train_coder(network, supply, QUICK, 0)
     assert all(torch.equal(part.nan_to_num(), before[name].nan_to_num()) for name, part in network.state_dict().items())
 

@@ -108,7 +108,7 @@ def train(
                 optimizer.zero_grad()
                 loss.backward()
                 size = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                check_loss(loss, size, epoch, schedule.get_last_lr()[0])
+                check_loss(loss, size, f"epoch {epoch + 1}", schedule.get_last_lr()[0])
                 optimizer.step()
                 schedule.step()
                 losses.append(loss.detach())
@@ -120,11 +120,11 @@ def train(
     return History(mean_loss, accuracies, time.perf_counter() - began)
 
 
-def check_loss(loss: Tensor, size: Tensor, epoch: int, rate: float) -> None:
-    """Raise NonFiniteLossError unless a loss and the norm of its gradient are numbers; ``epoch`` counts from 0."""
+def check_loss(loss: Tensor, size: Tensor, when: str, rate: float) -> None:
+    """Raise NonFiniteLossError unless a loss and the norm of its gradient are numbers."""
     if not torch.isfinite(loss + size):
         raise NonFiniteLossError(
-            f"loss is {loss.item():.3g}, its gradient {size.item():.3g}, in epoch {epoch + 1} at learning "
+            f"loss is {loss.item():.3g}, its gradient {size.item():.3g}, in {when} at learning "
             f"rate {rate:.2g}; the step was not taken: lower the learning rate or look for NaN in the data"
         )
 

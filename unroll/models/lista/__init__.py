@@ -1,7 +1,7 @@
 """Unrolled networks: sparse coding algorithms that were stopped after a few steps, and learned."""
 
 from unroll.models.lista.admm import UnrolledADMM
-from unroll.models.lista.base import CodingNetwork, UnrolledNetwork, networks
+from unroll.models.lista.base import CodingNetwork, networks
 from unroll.models.lista.convolutional import ConvolutionalLISTA
 from unroll.models.lista.hyperlista import HyperLISTA
 from unroll.models.lista.lamp import LAMP, bernoulli_gauss_mean
@@ -21,7 +21,6 @@ __all__ = [
     "NeurallyAugmentedALISTA",
     "StepLISTA",
     "UnrolledADMM",
-    "UnrolledNetwork",
     "analytic_weight",
     "bernoulli_gauss_mean",
     "mutual_coherence",

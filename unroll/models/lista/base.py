@@ -17,19 +17,26 @@ from unroll.solvers import Solution, Unrolled
 networks: Registry[type["CodingNetwork"]] = Registry("unrolled network")
 
 
-class UnrolledNetwork(Remembering, nn.Module, ABC):
-    """An algorithm that was stopped after K steps and is learned: each layer is one step of a step-indexed problem.
+class CodingNetwork(Remembering, nn.Module, ABC):
+    """An algorithm that recovers sparse codes x from y = A x + noise, stopped after K steps and learned.
+
+    Each layer is one step of a step-indexed problem.
 
     Args:
+        dictionary: A, [m, n]; kept with the weights, which are worth nothing beside another.
         layers: number of layers K.
 
+    Shapes: signals [B, m] to codes [B, n].
+
     Raises:
-        ValueError: when layers is not a whole number above zero.
+        ValueError: when the dictionary is no finite matrix without blank columns, or layers is not a whole number
+            above zero.
     """
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, dictionary: Annotated[Tensor, "m n"], layers: int = 16) -> None:
         super().__init__()
         self.layers = validate.count("layers", layers)
+        self.register_buffer("dictionary", check_dictionary(dictionary).detach().clone())
 
     @abstractmethod
     def bind(self, signals: Annotated[Tensor, "B ..."]) -> Problem:
@@ -73,25 +80,6 @@ class UnrolledNetwork(Remembering, nn.Module, ABC):
         if validate.count("depth", depth, low=0) > self.layers:
             raise ValueError(f"depth must be at most {self.layers}, the number of layers, got {depth}")
         return depth
-
-
-class CodingNetwork(UnrolledNetwork):
-    """Recovers sparse codes x from signals y = A x + noise.
-
-    Args:
-        dictionary: A, [m, n]; kept with the weights, which are worth nothing beside another.
-        layers: number of layers K.
-
-    Shapes: signals [B, m] to codes [B, n].
-
-    Raises:
-        ValueError: when the dictionary is no finite matrix without blank columns, or layers is not a whole number
-            above zero.
-    """
-
-    def __init__(self, dictionary: Annotated[Tensor, "m n"], layers: int = 16) -> None:
-        super().__init__(layers)
-        self.register_buffer("dictionary", check_dictionary(dictionary).detach().clone())
 
     @property
     def lipschitz(self) -> Annotated[Tensor, ""]:

@@ -57,13 +57,10 @@ class LISTACP(ThresholdNetwork):
         super().__init__(
             dictionary,
             layers,
+            threshold=0.25 if start == "analytic" else 0.4 * rate,
             trusted=trusted,
             growth=growth,
-            momentum=False,
-            adaptive=False,
             learned_steps=False,
-            step=1.0,
-            threshold=0.25 if start == "analytic" else 0.4 * rate,
         )
         first = analytic_weight(self.dictionary) if start == "analytic" else rate * self.dictionary
         self.weight = nn.Parameter(first if tied else first.repeat(layers, 1, 1))

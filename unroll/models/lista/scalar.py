@@ -34,17 +34,7 @@ class StepLISTA(ThresholdNetwork):
 
     def __init__(self, dictionary: Annotated[Tensor, "m n"], layers: int = 16) -> None:
         step = 1 / torch.linalg.matrix_norm(dictionary, ord=2).square().item()
-        super().__init__(
-            dictionary,
-            layers,
-            trusted=0.0,
-            growth=0.0,
-            momentum=False,
-            adaptive=False,
-            learned_steps=True,
-            step=step,
-            threshold=0.4 * step,
-        )
+        super().__init__(dictionary, layers, threshold=0.4 * step, step=step)
 
     @property
     def weights(self) -> Annotated[Tensor, "m n"]:
@@ -100,13 +90,12 @@ class ALISTA(ThresholdNetwork):
         super().__init__(
             dictionary,
             layers,
+            threshold=0.25,
             trusted=trusted,
             growth=growth,
             momentum=momentum,
             adaptive=adaptive,
-            learned_steps=True,
             step=step,
-            threshold=0.25,
         )
         self.register_buffer("weight", analytic_weight(self.dictionary), persistent=False)
 

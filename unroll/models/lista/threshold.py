@@ -1,6 +1,7 @@
 """Learned thresholds, and who is spared them: what ALISTA, LISTA-CP and their kin share."""
 
 import math
+from abc import abstractmethod
 from typing import Annotated
 
 import torch
@@ -20,13 +21,13 @@ class ThresholdNetwork(CodingNetwork):
     Args:
         dictionary: A, [m, n].
         layers: number of layers K.
+        threshold: the threshold of the first layer to set out from; that of the last is a tenth of it.
         trusted: most entries that pass a threshold untouched, in per cent of n; 0 for plain soft thresholding.
         growth: how many more are trusted from layer to layer, in per cent of n.
         momentum: learn one momentum a layer.
         adaptive: learn one scale a layer, by which the threshold of an entry sinks as the entry grows.
         learned_steps: learn one step a layer, from ``step`` on; else the weight is taken as it is.
         step: the step to set out from.
-        threshold: the threshold of the first layer to set out from; that of the last is a tenth of it.
 
     Raises:
         ValueError: as :class:`CodingNetwork`; when a share is not between 0 and 100, or a threshold or step is
@@ -38,13 +39,13 @@ class ThresholdNetwork(CodingNetwork):
         dictionary: Annotated[Tensor, "m n"],
         layers: int,
         *,
-        trusted: float,
-        growth: float,
-        momentum: bool,
-        adaptive: bool,
-        learned_steps: bool,
-        step: float,
         threshold: float,
+        trusted: float = 0.0,
+        growth: float = 1.2,
+        momentum: bool = False,
+        adaptive: bool = False,
+        learned_steps: bool = True,
+        step: float = 1.0,
     ) -> None:
         super().__init__(dictionary, layers)
         validate.positive("step", step)
@@ -58,9 +59,9 @@ class ThresholdNetwork(CodingNetwork):
         self.log_scales = nn.Parameter(math.log(0.1) * one_each) if adaptive else None
 
     @property
+    @abstractmethod
     def weights(self) -> Annotated[Tensor, "... m n"]:
         """The weight W of every layer, or one for all."""
-        raise NotImplementedError
 
     def layered(self) -> list[nn.Parameter]:
         learned = (self.log_thresholds, self.log_steps, self.momentum, self.log_scales)

@@ -2,7 +2,6 @@
 
 from unroll.study.recovery.cases import Case, cases
 from unroll.study.recovery.classical import Classical
-from unroll.study.recovery.command import summary
 from unroll.study.recovery.evaluation import by_layer, elsewhere
 from unroll.study.recovery.figures import error_by_layer, error_elsewhere
 from unroll.study.recovery.judge import nmse, support_scores
@@ -12,6 +11,7 @@ from unroll.study.recovery.saved import Coder, load_coders, save_coders
 from unroll.study.recovery.schedule import Schedule
 from unroll.study.recovery.sensing import Sensing, SparseCodes, gaussian_dictionary
 from unroll.study.recovery.study import run_recovery
+from unroll.study.recovery.summary import summary
 from unroll.study.recovery.trainer import train_coder
 
 __all__ = [

@@ -11,6 +11,7 @@ from unroll.study.recovery.cases import cases
 from unroll.study.recovery.figures import error_by_layer, error_elsewhere
 from unroll.study.recovery.saved import Coder, save_coders
 from unroll.study.recovery.study import run_recovery
+from unroll.study.recovery.summary import summary
 
 SMALL = 10_000  # parameters: what has fewer is shipped
 # Enough lines to tell the story, few enough to tell them apart; the table has all.
@@ -39,22 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results/recovery"), help="folder to write (%(default)s)")
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a case and method: the last error with its interval, zeros, support, parameters and seconds."""
-    rows = []
-    for (case, method), part in table.groupby(["case", "method"], sort=False):
-        layers = part[part.condition == "layer"]
-        last = layers[layers.level == layers.level.max()].set_index("measure").value
-        low, high = part[part.condition == "interval"].sort_values("level").value
-        training = part[part.condition == "training"].set_index("measure").value
-        rows.append(
-            {"case": case, "method": method, "NMSE (dB)": last["nmse"], "low": low, "high": high}
-            | {"zeros": last.get("zeros"), "precision": last.get("precision"), "recall": last.get("recall")}
-            | {name: training.get(name) for name in ("parameters", "seconds", "lambda")}
-        )
-    return pd.DataFrame(rows)
-
-
 def _write(path: Path, table: pd.DataFrame, coders: dict[str, Coder]) -> None:
     """Write tables, figures and small networks of one case, each beside the others under one name."""
     for suffix, part, precision in (("", table, "%.6g"), ("-summary", summary(table), "%.4g")):
@@ -64,9 +49,5 @@ def _write(path: Path, table: pd.DataFrame, coders: dict[str, Coder]) -> None:
     write_aside(path.with_suffix(".png"), save(error_by_layer(table, labels)))
     if (table.condition == "density").any():
         write_aside(path.with_name(f"{path.name}-elsewhere.png"), save(error_elsewhere(table, labels)))
-    small = {
-        label: coder
-        for label, coder in coders.items()
-        if sum(parameter.numel() for parameter in coder.network.parameters()) < SMALL
-    }
+    small = {label: coder for label, coder in coders.items() if coder.parameters < SMALL}
     save_coders(path.with_suffix(".safetensors"), small)

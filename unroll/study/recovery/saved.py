@@ -20,6 +20,11 @@ class Coder:
     network: CodingNetwork
     note: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network has learned."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
 
 def save_coders(path: Path, coders: Mapping[str, Coder]) -> None:
     """Write networks that share a dictionary to one safetensors file, in one move.

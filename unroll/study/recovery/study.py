@@ -71,7 +71,7 @@ def _trained(measure: str, value: float) -> Row:
 def _training(coder: Coder) -> Mapping[str, float]:
     history = coder.note["history"]
     return {
-        "parameters": sum(parameter.numel() for parameter in coder.network.parameters()),
+        "parameters": coder.parameters,
         "batches": sum(stage["batches"] for stage in history),
         "seconds": sum(stage["seconds"] for stage in history),
     }

@@ -15,7 +15,7 @@ from unroll.study.recovery.judge import nmse
 from unroll.study.recovery.saved import Coder, load_coders, save_coders
 from unroll.study.recovery.schedule import Schedule, Stage
 from unroll.study.recovery.sensing import Pairs, Sensing
-from unroll.study.training import NonFiniteLossError
+from unroll.study.training import check_loss
 
 VALIDATION = 2_000  # signals
 LOOK = 250  # batches between two looks at them
@@ -107,11 +107,7 @@ def _run(
         if stage.newest:
             _keep_newest(network, stage.depth - 1)
         size = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        if not torch.isfinite(size + error.detach()):
-            raise NonFiniteLossError(
-                f"the error is {error.item():.3g}, its gradient {size.item():.3g}, in batch {iteration} at depth "
-                f"{stage.depth} and learning rate {stage.rate:.2g}; the step was not taken: lower the rate"
-            )
+        check_loss(error.detach(), size, f"batch {iteration} at depth {stage.depth}", stage.rate)
         optimizer.step()
         if iteration % LOOK == 0 or iteration == stage.iterations:
             now = _error(network, sensing, stage, held_out)

@@ -64,7 +64,7 @@ def train_series(
             optimizer.zero_grad()
             loss.backward()
             size = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-            check_loss(loss, size, epoch, recipe.learning_rate)
+            check_loss(loss, size, f"epoch {epoch + 1}", recipe.learning_rate)
             optimizer.step()
     return time.perf_counter() - began
 
