@@ -13,7 +13,7 @@ from unroll.study.recovery.saved import Coder, load_coders, save_coders
 from unroll.study.recovery.schedule import Schedule
 from unroll.study.recovery.sensing import Sensing
 from unroll.study.recovery.trainer import train_coder
-from unroll.study.recovery.tuning import tune_hyperlista, tune_weight
+from unroll.study.recovery.tuning import EVALUATIONS, SIGNALS, tune_hyperlista, tune_weight
 
 Recoverer = Classical | CodingNetwork
 
@@ -75,5 +75,6 @@ class Learned:
 
     def to_dict(self) -> dict[str, object]:
         """Return all that decides the training, as plain values."""
-        schedule = None if self.schedule is None else asdict(self.schedule)
+        searched = {"signals": SIGNALS, "evaluations": EVALUATIONS}
+        schedule = searched if self.schedule is None else asdict(self.schedule)
         return {"label": self.label, "network": self.network, "options": dict(self.options), "schedule": schedule}
