@@ -102,11 +102,16 @@ def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run_series_study(QUICK, tmp_path)
     assert run_series_study(QUICK, tmp_path, part=(0, 2)) is None  # the other part is still to be made
-    table = run_series_study(QUICK, tmp_path)
+    outcome = run_series_study(QUICK, tmp_path)
     assert [label.split(",")[0] for label in made] == ["transformer", "residual logits", "residual logits"]
-    assert table.equals(run_series_study(QUICK, tmp_path))
+    again = run_series_study(QUICK, tmp_path)
+    assert outcome.table.equals(again.table)
+    assert outcome.maps.equals(again.maps)
     assert len(made) == 3
-    assert list(table.columns) == ["model", "seed", "set", "steps", "measure", "value", "parameters", "seconds"]
+    assert list(outcome.table) == ["model", "seed", "set", "steps", "measure", "value", "parameters", "seconds"]
+    assert list(outcome.maps) == ["model", "seed", "set", "layer", "measure", "value"]
+    layers = outcome.maps.groupby("model").layer.nunique()
+    assert layers.to_dict() == {"transformer": 3, "residual logits": 8}
     run_series_study(replace(QUICK, recipe=SeriesRecipe(epochs=1, batch=32)), tmp_path)
     assert len(made) == 5  # another recipe is another run
     run_series_study(replace(QUICK, longest=6), tmp_path)

@@ -99,7 +99,19 @@ class Attention(Remembering, nn.Module, ABC):
     def attention_map(
         self, x: Annotated[Tensor, "B N C"], mask: Annotated[Tensor, "B N"] | None = None
     ) -> Annotated[Tensor, "B H N N"]:
-        """Return who hears whom: row i tells how output token i depends on each token's value."""
+        """Return who hears whom: row i tells how output token i depends on each token's value.
+
+        A layer that carries takes ``carry`` too, the third argument: what it was handed decides whom it hears.
+        """
+
+    def map_after(
+        self,
+        x: Annotated[Tensor, "B N C"],
+        carry: Carry | None = None,
+        mask: Annotated[Tensor, "B N"] | None = None,
+    ) -> Annotated[Tensor, "B H N N"]:
+        """Return the map with which :meth:`attend` mixes, given the same arguments."""
+        return self.attention_map(x, mask, carry) if self.traits.carries else self.attention_map(x, mask)
 
     def check_input(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Return x with masked tokens put to zero, so that not even NaN gets through from padding.

@@ -110,9 +110,11 @@ class EvolvingAttention(Attention):
         y, carry = self._attend(real.sort(x), carry, real.mask)
         return real.restore(hide_tokens(y, real.mask)), carry
 
-    def attention_map(self, x: Tensor, mask: Tensor | None = None) -> Annotated[Tensor, "B H N N"]:
-        """Return the weights of a layer to which nothing was carried: rows sum to 1."""
-        _, carry = self.attend(x, mask=mask)
+    def attention_map(
+        self, x: Tensor, mask: Tensor | None = None, carry: Carry | None = None
+    ) -> Annotated[Tensor, "B H N N"]:
+        """Return the weights with which the layer hears, given what was carried to it: rows sum to 1."""
+        _, carry = self.attend(x, carry, mask)
         if mask is None:
             return self.evolving.map(carry, None)
         real = RealFirst.of(mask)

@@ -60,8 +60,7 @@ class IterativeAttention(Attention):
         return *others, hide_tokens(v, mask)
 
     def attend(self, x: Tensor, carry: Carry | None = None, mask: Tensor | None = None) -> tuple[Tensor, Carry | None]:
-        start = carry.code if carry is not None and self.traits.carries else None
-        problem, readout = self.bind(x, mask, start)
+        problem, readout = self.bind(x, mask, self._start(carry))
         solution = self.solver(problem)
         y = hide_tokens(self.output(self.merge_heads(readout(problem.decode(solution.value)))), mask)
         if self.traits.carries:
@@ -98,6 +97,9 @@ class IterativeAttention(Attention):
         other.settings = self.settings | {"solver": solver}
         return other
 
+    def _start(self, carry: Carry | None) -> Tensor | None:
+        return carry.code if carry is not None and self.traits.carries else None
+
     def _use(self, solver: Solver) -> None:
         if not isinstance(solver, Solver):
             raise ValueError(f"solver must be a Solver such as unroll.solvers.Unrolled(5), got {solver!r}")
@@ -106,7 +108,7 @@ class IterativeAttention(Attention):
         compilable = type(self).traits.compilable and isinstance(solver, Unrolled)
         self.traits = replace(self.traits, compilable=compilable)
 
-    def attention_map(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def attention_map(self, x: Tensor, mask: Tensor | None = None, carry: Carry | None = None) -> Tensor:
         r"""Return the derivative of output i by value j of the computation actually run, [B, H, N, N]; signed.
 
         .. math:: A_{ij} = \frac1D \sum_d \frac{\partial\, o_{id}}{\partial\, v_{jd}}
@@ -117,7 +119,7 @@ class IterativeAttention(Attention):
         ``readout.synthesis`` where the readout has one, else by the readout itself. It needs no graph of the caller's.
         """
         with torch.enable_grad():
-            problem, readout = self.bind(x.detach(), mask)
+            problem, readout = self.bind(x.detach(), mask, self._start(carry))
             problem = problem.leaves()
             correlation = problem.correlation.detach().requires_grad_()
             problem = problem.with_correlation(correlation)

@@ -1,5 +1,6 @@
 """Dilated convolutions whose last channels are what evolving attention hears."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated
 
@@ -141,11 +142,22 @@ class AugmentedBlock(nn.Module):
     def forward(
         self, x: Annotated[Tensor, "B N C"], carry: Carry | None = None, mask: Annotated[Tensor, "B N"] | None = None
     ) -> tuple[Tensor, Carry | None]:
-        h = x
-        for convolution, norm, mlp in zip(self.convolutions, self.norms, self.mlps, strict=True):
-            h, carry = convolution(h, self._rectified(carry, convolution), mask)
-            h = mlp(norm(h, mask))
+        *_, (h, carry) = self._halves(x, carry, mask)
         return self.norm(h + self.residual(x), mask), carry
+
+    def attention_maps(
+        self, x: Annotated[Tensor, "B N C"], carry: Carry | None = None, mask: Annotated[Tensor, "B N"] | None = None
+    ) -> list[Annotated[Tensor, "B H N N"]]:
+        """Return the maps of the attention beside the convolutions, given what ``forward`` is given."""
+        made = zip(self.convolutions, self._halves(x, carry, mask), strict=True)
+        return [half.heads.map(after, mask) for half, (_, after) in made if half.heads is not None]
+
+    def _halves(self, x: Tensor, carry: Carry | None, mask: Tensor | None) -> Iterator[tuple[Tensor, Carry | None]]:
+        """Yield what each convolution with its linear maps makes, and hands on."""
+        for convolution, norm, mlp in zip(self.convolutions, self.norms, self.mlps, strict=True):
+            x, carry = convolution(x, self._rectified(carry, convolution), mask)
+            x = mlp(norm(x, mask))
+            yield x, carry
 
     def _rectified(self, carry: Carry | None, reader: AugmentedConvolution) -> Carry | None:
         """Return the carry as a convolution reads it; what is carried are the logits whose softmax is the map."""

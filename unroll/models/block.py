@@ -37,3 +37,7 @@ class Block(nn.Module):
         heard, carry = self.attention.attend(self.norm1(x), carry, mask)
         x = x + heard
         return x + self.mlp(self.norm2(x)), carry
+
+    def attention_maps(self, x: Tensor, carry: Carry | None = None, mask: Tensor | None = None) -> list[Tensor]:
+        """Return the map of the block's attention, [B, H, N, N], given what ``forward`` is given."""
+        return [self.attention.map_after(self.norm1(x), carry, mask)]

@@ -44,3 +44,9 @@ class NormBlock(nn.Module):
         heard, carry = self.attention.attend(x, carry, mask)
         x = self.norm1(x + self.dropout(heard), mask)
         return self.norm2(x + self.dropout(self.mlp(x)), mask), carry
+
+    def attention_maps(
+        self, x: Annotated[Tensor, "B N C"], carry: Carry | None = None, mask: Annotated[Tensor, "B N"] | None = None
+    ) -> list[Annotated[Tensor, "B H N N"]]:
+        """Return the map of the block's attention, given what ``forward`` is given."""
+        return [self.attention.map_after(x, carry, mask)]

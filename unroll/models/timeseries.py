@@ -26,15 +26,24 @@ class SeriesModel(nn.Module):
         outputs: classes, or 1 for regression.
         dim: width C of the tokens.
         dropout: of the embedding and before the last map.
+        masked: False pads every series to ``length`` and takes padding for time steps, as released code does.
     """
 
     def __init__(
-        self, blocks: Iterable[nn.Module], *, channels: int, length: int, outputs: int, dim: int, dropout: float
+        self,
+        blocks: Iterable[nn.Module],
+        *,
+        channels: int,
+        length: int,
+        outputs: int,
+        dim: int,
+        dropout: float,
+        masked: bool = True,
     ) -> None:
         super().__init__()
         for name, value in {"channels": channels, "length": length, "outputs": outputs, "dim": dim}.items():
             validate.count(name, value)
-        self.channels, self.length, self.dim = channels, length, dim
+        self.channels, self.length, self.dim, self.masked = channels, length, dim, masked
         self.embed = nn.Linear(channels, dim)
         self.positions = nn.Parameter(torch.empty(length, dim).uniform_(-0.02, 0.02))
         self.dropout = nn.Dropout(validate.share("dropout", dropout))
@@ -49,6 +58,25 @@ class SeriesModel(nn.Module):
         Raises:
             ValueError: when x has other channels or more steps than the model was made for, or the mask does not fit.
         """
+        tokens, mask = self._embedded(x, mask)
+        carry = None
+        for block in self.blocks:
+            tokens, carry = block(tokens, carry, mask)
+        tokens = hide_tokens(self.dropout(F.gelu(tokens)), mask)
+        return self.head(F.pad(tokens, (0, 0, 0, self.length - tokens.shape[1])).flatten(1))
+
+    def attention_maps(
+        self, x: Annotated[Tensor, "B N channels"], mask: Annotated[Tensor, "B N"] | None = None
+    ) -> list[Annotated[Tensor, "B H N N"]]:
+        """Return who hears whom in each layer of attention, none without one; real time steps stand first."""
+        tokens, mask = self._embedded(x, mask)
+        carry, maps = None, []
+        for block in self.blocks:
+            maps += block.attention_maps(tokens, carry, mask)
+            tokens, carry = block(tokens, carry, mask)
+        return maps
+
+    def _embedded(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         validate.shape("x", x, ("batch", "steps", self.channels))
         if x.shape[1] > self.length:
             raise ValueError(f"x must have at most length = {self.length} steps, got {x.shape[1]}")
@@ -56,13 +84,12 @@ class SeriesModel(nn.Module):
             if mask.dtype != torch.bool:
                 raise ValueError(f"mask must be boolean (True = a real time step), got {mask.dtype}")
             validate.shape("mask", mask, tuple(x.shape[:2]))
-            real = RealFirst.of(mask)
-            x, mask = real.sort(hide_tokens(x, mask)), real.mask
-        tokens, carry = self.dropout(self.embed(x) * self.dim**0.5 + self.positions[: x.shape[1]]), None
-        for block in self.blocks:
-            tokens, carry = block(tokens, carry, mask)
-        tokens = hide_tokens(self.dropout(F.gelu(tokens)), mask)
-        return self.head(F.pad(tokens, (0, 0, 0, self.length - x.shape[1])).flatten(1))
+            if self.masked:
+                real = RealFirst.of(mask)
+                x, mask = real.sort(hide_tokens(x, mask)), real.mask
+        if not self.masked:
+            x, mask = F.pad(x, (0, 0, 0, self.length - x.shape[1])), None
+        return self.dropout(self.embed(x) * self.dim**0.5 + self.positions[: x.shape[1]]), mask
 
 
 class TimeSeriesTransformer(SeriesModel):
@@ -81,6 +108,7 @@ class TimeSeriesTransformer(SeriesModel):
         heads: attention heads a block.
         hidden: hidden width of the blocks' Mlp.
         dropout: in training.
+        masked: False takes padding for time steps, as released code does.
         options: further keyword arguments of that attention.
 
     Shapes: series [B, N, channels], N <= length, and a mask [B, N] to [B, outputs].
@@ -108,6 +136,7 @@ class TimeSeriesTransformer(SeriesModel):
         heads: int = 8,
         hidden: int = 256,
         dropout: float = 0.1,
+        masked: bool = True,
         options: Mapping[str, object] | None = None,
     ) -> None:
         grid = (1, length) if attentions[attention].traits.needs_grid else None
@@ -116,7 +145,8 @@ class TimeSeriesTransformer(SeriesModel):
             for _ in range(validate.count("depth", depth))
         )
         blocks = [NormBlock(layer, hidden=hidden, dropout=dropout) for layer in layers]
-        super().__init__(blocks, channels=channels, length=length, outputs=outputs, dim=dim, dropout=dropout)
+        sizes = {"channels": channels, "length": length, "outputs": outputs, "dim": dim}
+        super().__init__(blocks, **sizes, dropout=dropout, masked=masked)
 
 
 class EADCTransformer(SeriesModel):
@@ -142,8 +172,9 @@ class EADCTransformer(SeriesModel):
         attention: False leaves the dilated convolutions alone.
         convolution: False leaves residual logits: maps are handed on and mixed, and not convolved.
         causal: let no time step hear a later one, through the maps neither; the last linear map hears all of them.
+        masked: False takes padding for time steps, as released code does.
         published: the released arithmetic, with its defects (see :class:`unroll.attention.EvolvingAttention`); it
-            takes no masks.
+            takes no masks but with ``masked=False``.
 
     Shapes: series [B, N, channels], N <= length, and a mask [B, N] to [B, outputs].
 
@@ -177,6 +208,7 @@ class EADCTransformer(SeriesModel):
         attention: bool = True,
         convolution: bool = True,
         causal: bool = False,
+        masked: bool = True,
         published: bool = False,
     ) -> None:
         validate.count("dim", dim)
@@ -209,4 +241,5 @@ class EADCTransformer(SeriesModel):
             AugmentedBlock(augmented(index), augmented(index), hidden=hidden, dropout=dropout)
             for index in range(validate.count("depth", depth) + 1)
         ]
-        super().__init__(blocks, channels=channels, length=length, outputs=outputs, dim=dim, dropout=dropout)
+        sizes = {"channels": channels, "length": length, "outputs": outputs, "dim": dim}
+        super().__init__(blocks, **sizes, dropout=dropout, masked=masked)

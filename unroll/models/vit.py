@@ -99,6 +99,14 @@ class ViT(nn.Module):
             x, carry = block(x, carry)
         return seen
 
+    def attention_maps(self, images: Tensor) -> list[Tensor]:
+        """Return who hears whom in each layer, [B, H, N, N] a layer: what was carried from layer to layer counts."""
+        x, carry, maps = self.tokens(images), None, []
+        for block in self.blocks:
+            maps += block.attention_maps(x, carry)
+            x, carry = block(x, carry)
+        return maps
+
     def forward(self, images: Tensor) -> Tensor:
         x, carry = self.tokens(images), None
         for block in self.blocks:

@@ -8,7 +8,15 @@ from torch import Tensor
 from unroll.attention import IterativeAttention
 from unroll.models import ViT
 from unroll.study.data import Dataset, Split
-from unroll.study.metrics import convergence, effective_tokens, fixed_point_report, loudness, mixing
+from unroll.study.metrics import (
+    convergence,
+    effective_tokens,
+    fixed_point_report,
+    loudness,
+    map_rank,
+    map_similarity,
+    mixing,
+)
 from unroll.study.robustness import spoiled
 from unroll.study.settings import Entry, Settings, build
 from unroll.study.training import History, accuracy, pick_device, seed_everything, train
@@ -54,11 +62,15 @@ def _inside(model: ViT, exam: Split) -> Iterator[Row]:
     """Look at each attention layer on the tokens that it sees in the trained network."""
     for index, ratio in enumerate(loudness(model, exam.first(MAP_IMAGES).images)):
         yield _row("loudness", f"layer {index + 1}", 0, ratio)
+    maps = model.attention_maps(exam.first(MAP_IMAGES).images.to(model.positions.device))
     for index, (layer, x) in enumerate(attention_layers(model, exam)):
         where = f"layer {index + 1}"
-        attention_map = layer.attention_map(x)
-        yield _row("effective tokens", where, 0, effective_tokens(attention_map))
-        yield _row("mixing", where, 0, mixing(attention_map))
+        yield _row("effective tokens", where, 0, effective_tokens(maps[index]))
+        yield _row("mixing", where, 0, mixing(maps[index]))
+        yield _row("map rank", where, 0, map_rank(maps[index]))
+        yield _row("similarity to layer 1", where, 0, map_similarity(maps[0], maps[index]))
+        if index:
+            yield _row("similarity to the layer before", where, 0, map_similarity(maps[index - 1], maps[index]))
         if not isinstance(layer, IterativeAttention):
             continue
         report = fixed_point_report(layer, x)

@@ -45,6 +45,35 @@ def mixing(attention_map: Annotated[Tensor, "B H N N"]) -> float:
     return 1 - weights.diagonal(dim1=-2, dim2=-1).mean().item()
 
 
+def map_rank(attention_map: Annotated[Tensor, "B H N N"]) -> float:
+    r"""Return the mean effective rank of the maps, :math:`\exp(-\sum_i p_i \ln p_i)`, p their scaled singular values.
+
+    p is scaled to sum to 1. The rank goes from 1 (all outputs hear the same) to N.
+
+    Source: Roy and Vetterli 2007 (the effective rank).
+
+    Example:
+        >>> map_rank(torch.eye(8).expand(1, 1, 8, 8)), map_rank(torch.full((1, 1, 8, 8), 1 / 8))
+        (8.00, 1.00)
+    """
+    values = torch.linalg.svdvals(normalised(attention_map).float())
+    return torch.special.entr(values / values.sum(-1, keepdim=True)).sum(-1).exp().mean().item()
+
+
+def map_similarity(one: Annotated[Tensor, "B H N N"], other: Annotated[Tensor, "B H N N"]) -> float:
+    """Return how much two layers' maps are alike: the correlation of their entries, heads averaged, mean over samples.
+
+    1 for the same map, 0 for unrelated ones, and for one that is the same everywhere.
+
+    Example:
+        >>> map_similarity(torch.eye(8).expand(1, 2, 8, 8), torch.eye(8).expand(1, 2, 8, 8))
+        1.00
+    """
+    first, second = (normalised(part).mean(1).flatten(1) for part in (one, other))
+    first, second = (part - part.mean(-1, keepdim=True) for part in (first, second))
+    return torch.cosine_similarity(first, second, dim=-1).mean().item()
+
+
 @torch.no_grad()
 def loudness(model: ViT, images: Annotated[Tensor, "B channels height width"]) -> list[float]:
     """Return |output| / |stream| of each attention layer: how loud it speaks into the tokens that it is added to.

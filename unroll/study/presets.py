@@ -1,7 +1,7 @@
 """Studies by name: the settings of what is committed in results/."""
 
 from unroll.registry import Registry
-from unroll.study.search import DRAW_10, LADDER, VARIATIONS, drawn
+from unroll.study.search import DRAW_10, FINALS, LADDER, VARIATIONS, drawn
 from unroll.study.settings import Entry, Settings
 from unroll.study.training import Recipe
 
@@ -34,10 +34,32 @@ presets.register("vars")(
         recipe=Recipe(epochs=60, compile=True),
     )
 )
+# What evolving maps add to softmax attention, one part after the other.
+presets.register("evolving")(
+    Settings(
+        (
+            Entry("softmax"),
+            Entry("evolving", {"convolution": False, "relative": False}, "evolving, residual logits alone"),
+            Entry("evolving", {"relative": False}, "evolving, without relative positions"),
+            Entry("evolving"),
+        ),
+        seeds=(0, 1, 2, 3, 4),
+        recipe=Recipe(epochs=60),
+    )
+)
 # How the default of vars-d was found, judged on the validation split.
 presets.register("vars-search")(
     Settings(
         (Entry("softmax"), Entry("vars-d"), _PUBLISHED, *LADDER, *_DRAWS, *VARIATIONS),
+        judged_on="validation",
+        recipe=Recipe(epochs=40),
+    )
+)
+# The best of that search, five seeds each, still on the validation split.
+presets.register("vars-finals")(
+    Settings(
+        (Entry("softmax"), Entry("vars-d"), _PUBLISHED, *FINALS),
+        seeds=(0, 1, 2, 3, 4),
         judged_on="validation",
         recipe=Recipe(epochs=40),
     )

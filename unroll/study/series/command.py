@@ -13,12 +13,12 @@ from unroll.study.files import write_aside
 from unroll.study.series.contenders import contenders
 from unroll.study.series.data import series_sets
 from unroll.study.series.figure import ranking
-from unroll.study.series.study import SETS, SeriesSettings, run_series_study
+from unroll.study.series.study import SETS, SeriesOutcome, SeriesSettings, run_series_study
 from unroll.study.series.training import SeriesRecipe
 from unroll.study.series.verdict import critical_difference, friedman, gains, ranks, scores
 from unroll.study.training import pick_device
 
-GAINS, RANKING = "gains.csv", "ranking.png"
+GAINS, MAPS, RANKING = "gains.csv", "maps.csv", "ranking.png"
 
 
 def timeseries(options: argparse.Namespace) -> None:
@@ -32,12 +32,12 @@ def timeseries(options: argparse.Namespace) -> None:
     )
     # results/ holds what the study as it stands makes; everything else goes to runs/.
     folder = options.out or Path("results" if settings == SeriesSettings() else "runs") / "timeseries"
-    table = run_series_study(settings, options.store, options.part)
-    if table is None:
+    outcome = run_series_study(settings, options.store, options.part)
+    if outcome is None:
         _say("This part is done; the study is written once the other parts are.")
         return
-    write_study(table, settings, folder)
-    _say(told(table))
+    write_study(outcome, settings, folder)
+    _say(told(outcome.table))
     _say(f"\nWritten to {folder}: " + ", ".join(sorted(path.name for path in folder.iterdir())))
 
 
@@ -65,10 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def write_study(table: pd.DataFrame, settings: SeriesSettings, folder: Path) -> None:
-    """Write the table, what it says, and the settings, each in one move."""
+def write_study(outcome: SeriesOutcome, settings: SeriesSettings, folder: Path) -> None:
+    """Write the tables, what they say, and the settings, each in one move."""
+    table = outcome.table
     folder.mkdir(parents=True, exist_ok=True)
-    write_aside(folder / TABLE, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
+    for name, rows in ((TABLE, table), (MAPS, outcome.maps)):
+        write_aside(folder / name, lambda path, rows=rows: rows.to_csv(path, index=False, float_format="%.6g"))
     configuration = {**asdict(settings), "environment": describe_environment(pick_device())}
     write_aside(folder / CONFIGURATION, lambda path: path.write_text(json.dumps(configuration, indent=2) + "\n"))
     if len(settings.models) > 1:

@@ -7,7 +7,7 @@ from unroll.registry import Registry
 from unroll.study.series.data import SeriesDataset
 
 contenders: Registry[Callable[[SeriesDataset], SeriesModel]] = Registry("model of time series")
-COMPARED = ("transformer", "dilated convolution", "residual logits", "EA-DC")
+COMPARED = ("transformer", "transformer, evolving", "dilated convolution", "residual logits", "EA-DC")
 
 
 @contenders.register("transformer")
@@ -38,3 +38,25 @@ def ea_dc(data: SeriesDataset) -> SeriesModel:
 def evolving(data: SeriesDataset) -> SeriesModel:
     """Return the plain transformer with evolving attention in the place of softmax."""
     return TimeSeriesTransformer("evolving", channels=data.channels, length=data.length, outputs=data.outputs)
+
+
+@contenders.register("transformer, padding heard")
+def hearing(data: SeriesDataset) -> SeriesModel:
+    """Return the plain transformer that takes padding for time steps, as the released code does."""
+    return TimeSeriesTransformer(
+        "softmax", channels=data.channels, length=data.length, outputs=data.outputs, masked=False
+    )
+
+
+@contenders.register("EA-DC, padding heard")
+def ea_dc_hearing(data: SeriesDataset) -> SeriesModel:
+    """Return EA-DC that takes padding for time steps."""
+    return EADCTransformer(channels=data.channels, length=data.length, outputs=data.outputs, masked=False)
+
+
+@contenders.register("EA-DC, published")
+def published(data: SeriesDataset) -> SeriesModel:
+    """Return EA-DC as it was released, with its defects."""
+    return EADCTransformer(
+        channels=data.channels, length=data.length, outputs=data.outputs, masked=False, published=True
+    )

@@ -15,6 +15,7 @@ from unroll.models import SeriesModel
 from unroll.study.files import write_aside
 from unroll.study.series.contenders import COMPARED, contenders
 from unroll.study.series.data import CHECKSUMS, SeriesDataset, load_series, series_sets
+from unroll.study.series.inside import look_inside
 from unroll.study.series.training import SeriesRecipe, judge, train_series
 from unroll.study.store import digest
 from unroll.study.training import pick_device, seed_everything
@@ -59,11 +60,22 @@ class SeriesSettings:
         return [(model, name, seed) for seed in self.seeds for name in self.sets for model in self.models]
 
 
-def run_series_study(settings: SeriesSettings, store: Path, part: tuple[int, int] = (0, 1)) -> pd.DataFrame | None:
-    """Make every run that is not in the store yet, and return all rows, or None while other parts' are missing.
+@dataclass(frozen=True, eq=False)
+class SeriesOutcome:
+    """The outcome of a study on time series.
 
-    A row holds model, seed, set, steps of its longest series, measure ("accuracy" in per cent or "RMSE"), value,
-    parameters, seconds. What is judged is the last epoch, on the test series.
+    Attributes:
+        table: a row a run: model, seed, set, steps of its longest series, measure ("accuracy" in per cent or "RMSE"),
+            value, parameters, seconds. What is judged is the last epoch, on the test series.
+        maps: a row a measure of a layer's maps: model, seed, set, layer, measure, value.
+    """
+
+    table: pd.DataFrame
+    maps: pd.DataFrame
+
+
+def run_series_study(settings: SeriesSettings, store: Path, part: tuple[int, int] = (0, 1)) -> SeriesOutcome | None:
+    """Make every run that is not in the store yet, and return the outcome, or None while other parts' are missing.
 
     Args:
         settings: the study.
@@ -71,7 +83,7 @@ def run_series_study(settings: SeriesSettings, store: Path, part: tuple[int, int
         part: (k, n) makes only every n-th run from the k-th on, for processes that share a store.
     """
     store.mkdir(parents=True, exist_ok=True)
-    rows = []
+    made = []
     for index, (model, name, seed) in enumerate(tqdm(settings.runs(), desc="runs", unit="run")):
         data = load_series(name)
         data = (data if settings.longest is None else data.shortened(settings.longest)).standardised()
@@ -81,12 +93,13 @@ def run_series_study(settings: SeriesSettings, store: Path, part: tuple[int, int
         if not path.is_file() and index % part[1] == part[0]:
             network = network.to(pick_device())
             seconds = train_series(network, data, settings.recipe, generator, label=f"{model}, {name}, seed {seed}")
-            row = _row(network, data, seconds)
-            write_aside(
-                path, lambda aside, row={"model": model, "seed": seed, **row}: aside.write_text(json.dumps(row))
-            )
-        rows.append(json.loads(path.read_text()) if path.is_file() else None)
-    return None if None in rows else pd.DataFrame(rows)
+            run = {"model": model, "seed": seed, **_row(network, data, seconds), "maps": _maps(network, data)}
+            write_aside(path, lambda aside, run=run: aside.write_text(json.dumps(run)))
+        made.append(json.loads(path.read_text()) if path.is_file() else None)
+    if None in made:
+        return None
+    maps = [{key: run[key] for key in ("model", "seed", "set")} | look for run in made for look in run.pop("maps")]
+    return SeriesOutcome(pd.DataFrame(made), pd.DataFrame(maps))
 
 
 def _row(network: SeriesModel, data: SeriesDataset, seconds: float) -> dict[str, object]:
@@ -100,11 +113,17 @@ def _row(network: SeriesModel, data: SeriesDataset, seconds: float) -> dict[str,
     }
 
 
+def _maps(network: SeriesModel, data: SeriesDataset) -> list[dict[str, object]]:
+    return [
+        {"layer": layer, "measure": measure, "value": value} for measure, layer, value in look_inside(network, data)
+    ]
+
+
 def _address(network: SeriesModel, model: str, data: SeriesDataset, seed: int, recipe: SeriesRecipe) -> str:
     """Return a hash of what decided a run: settings, data, and the source of the modules that its network is of."""
     source = {"set": data.name, "steps": data.length, "checksum": CHECKSUMS[data.name]}
     configuration = {"model": model, "data": source, "seed": seed, "recipe": asdict(recipe)}
-    used = {type(part).__module__ for part in network.modules()} | {train_series.__module__}
+    used = {type(part).__module__ for part in network.modules()} | {train_series.__module__, look_inside.__module__}
     total = sha256(str(network).encode())
     for module in sorted(_closure(used)):
         total.update(Path(sys.modules[module].__file__).read_bytes())
