@@ -28,7 +28,7 @@ def timeseries(options: argparse.Namespace) -> None:
         sets=tuple(options.sets),
         seeds=tuple(range(options.seeds)),
         recipe=SeriesRecipe(epochs=options.epochs),
-        longest=options.longest,
+        longest=options.longest or None,
     )
     # results/ holds what the study as it stands makes; everything else goes to runs/.
     folder = options.out or Path("results" if settings == SeriesSettings() else "runs") / "timeseries"
@@ -46,13 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     defaults = SeriesSettings()
     models, sets = ", ".join(contenders.names()), ", ".join(series_sets.names())
     parser.add_argument("--models", nargs="+", default=defaults.models, help=f"who is compared, of: {models}")
-    parser.add_argument("--sets", nargs="+", default=SETS, help=f"on what, of: {sets}; all but ACSF1 when not given")
+    parser.add_argument("--sets", nargs="+", default=SETS, help=f"on what, of: {sets}; all when not given")
     parser.add_argument("--seeds", type=int, default=len(defaults.seeds), help="number of seeds (%(default)s)")
     parser.add_argument(
         "--epochs", type=int, default=defaults.recipe.epochs, help="passes over the training series (%(default)s)"
     )
     parser.add_argument(
-        "--longest", type=int, help="steps to which longer series are shortened; as they are if not given"
+        "--longest",
+        type=int,
+        default=defaults.longest,
+        help="steps to which longer series are shortened, 0 for as they are (%(default)s)",
     )
     parser.add_argument(
         "--out", type=Path, help="folder to write; results/timeseries, or runs/timeseries when a setting is changed"
