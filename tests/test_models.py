@@ -30,6 +30,20 @@ def test_normalisation_is_part_of_the_model():
     torch.testing.assert_close(normalising(images), plain((images - 0.2) / 0.5))
 
 
+def test_without_positions_the_order_of_the_patches_is_lost():
+    def turned(images):
+        return images.unflatten(-1, (-1, 4)).flip(-2).flatten(-2)  # its patches from right to left
+
+    sizes = {"image_size": (4, 16), "patch": 4, "dim": 16, "depth": 2, "heads": 2}
+    images = torch.rand(2, 1, 4, 16)
+    blind, aware = (ViT("softmax", **sizes, positions=positions) for positions in (False, True))
+    torch.testing.assert_close(blind(turned(images)), blind(images))
+    assert (aware(turned(images)) - aware(images)).abs().max() > 1e-4
+    assert set(aware.state_dict()) - set(blind.state_dict()) == {"positions"}
+    placed = ViT("rotary", **sizes, positions=False)
+    assert (placed(turned(images)) - placed(images)).abs().max() > 1e-4
+
+
 def test_attention_inputs_are_what_the_layers_see():
     model = ViT("softmax", image_size=(8, 12), patch=4, dim=16, depth=3, heads=2)
     seen = []

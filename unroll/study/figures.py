@@ -61,7 +61,7 @@ def robustness(table: pd.DataFrame) -> Figure:
     clean = accuracy[accuracy.condition == "clean"]
     with theme():
         spoiled = conditions(table)
-        figure, axes = plt.subplots(1, len(spoiled), figsize=(6 * len(spoiled), 4.8), sharey=True)
+        figure, (axes,) = plt.subplots(1, len(spoiled), figsize=(6 * len(spoiled), 4.8), sharey=True, squeeze=False)
         for axis, (name, condition) in zip(axes, spoiled.items(), strict=True):
             part = pd.concat([clean, accuracy[accuracy.condition == name]])
             strengths = dict(enumerate((0.0, *condition.strengths)))
