@@ -16,6 +16,8 @@ _FACTORS = Entry(
 )
 # The sturdiest draw of the search with a true threshold and a convex energy.
 _DRAWN = Entry("vars-d", DRAW_10, "vars-d, draw 10")
+# Attentions that tell places apart by themselves, on tokens that do not.
+_PLACED = tuple(Entry(name, positions=False) for name in ("relative-position-bias", "gated-positional", "rotary"))
 _FOUR = (
     Entry("softmax"),
     Entry("kernel"),
@@ -40,5 +42,15 @@ presets.register("vars-search")(
         (Entry("softmax"), Entry("vars-d"), _PUBLISHED, *LADDER, *_DRAWS, *VARIATIONS),
         judged_on="validation",
         recipe=Recipe(epochs=40),
+    )
+)
+# Five seeds, trained to a plateau: learned positions against attentions that know of places, where the image moves or
+# parts of it are missing. Softmax attention that knows nothing of places is the floor.
+presets.register("positions")(
+    Settings(
+        (Entry("softmax"), Entry("softmax", label="softmax, no positions", positions=False), *_PLACED),
+        seeds=(0, 1, 2, 3, 4),
+        recipe=Recipe(epochs=60),
+        conditions=("shift", "token occlusion"),
     )
 )
