@@ -1,5 +1,6 @@
 """Attentions that know where their tokens stand: what they are without that, and what a plain loop says they are."""
 
+import cmath
 import itertools
 import math
 
@@ -65,63 +66,66 @@ def test_without_positions_they_are_softmax_attention(name, monkeypatch):
     torch.testing.assert_close(layer.attention_map(x), softmax.attention_map(x), atol=1e-12, rtol=0)
 
 
-def biased(layer, content, head, query, key):
-    (y, x), (v, u) = PLACES[query], PLACES[key]
-    row, column = v - y + GRID[0] - 1, u - x + GRID[1] - 1
-    return content + layer.table[head, row * (2 * GRID[1] - 1) + column].item()
+def hold_against(layer, x, row):
+    """Hold a layer's map against one that is made row by row, from plain numbers."""
+    q, k, _ = heads_of(layer, x)
+    logits = (q @ k.mT / math.sqrt(layer.head_dim)).tolist()
+    expected = [
+        [[row(logits[sample][head][query], sample, head, query) for query in range(len(PLACES))] for head in range(3)]
+        for sample in range(2)
+    ]
+    expected = torch.tensor(expected, dtype=torch.float64)
+    torch.testing.assert_close(layer.attention_map(x), expected, atol=1e-12, rtol=0)
+
+
+def offsets_from(query):
+    """Return how far each key stands down and right of a query."""
+    return [(v - PLACES[query][0], u - PLACES[query][1]) for v, u in PLACES]
 
 
 def test_relative_position_bias_against_a_loop():
     layer, x = layer_and_tokens(BIAS)
-    q, k, _ = heads_of(layer, x)
-    logits = q @ k.mT / math.sqrt(layer.head_dim)
-    expected = torch.empty_like(logits)
-    for sample, head, query in itertools.product(range(2), range(3), range(len(PLACES))):
-        row = [biased(layer, logits[sample, head, query, key].item(), head, query, key) for key in range(len(PLACES))]
-        expected[sample, head, query] = torch.tensor(softmax_of(row), dtype=torch.float64)
-    torch.testing.assert_close(layer.attention_map(x), expected, atol=1e-12, rtol=0)
+    height, width = GRID
+
+    def row(content, sample, head, query):
+        places = [(v + height - 1) * (2 * width - 1) + u + width - 1 for v, u in offsets_from(query)]
+        biases = [layer.table[head, place].item() for place in places]
+        return softmax_of([logit + bias for logit, bias in zip(content, biases, strict=True)])
+
+    hold_against(layer, x, row)
 
 
 def test_gated_positional_against_a_loop():
     layer, x = layer_and_tokens(GATED)
-    q, k, _ = heads_of(layer, x)
-    logits = q @ k.mT / math.sqrt(layer.head_dim)
-    expected = torch.empty_like(logits)
-    for sample, head, query in itertools.product(range(2), range(3), range(len(PLACES))):
+
+    def row(content, sample, head, query):
         right, down, square = layer.position[head].tolist()
         gate = 1 / (1 + math.exp(-layer.gate[head].item()))
-        offsets = [(v - PLACES[query][0], u - PLACES[query][1]) for v, u in PLACES]
-        position = softmax_of([right * u + down * v + square * (u**2 + v**2) for v, u in offsets])
-        content = softmax_of(logits[sample, head, query].tolist())
-        mixed = [(1 - gate) * seen + gate * place for seen, place in zip(content, position, strict=True)]
-        expected[sample, head, query] = torch.tensor(mixed, dtype=torch.float64)
-    torch.testing.assert_close(layer.attention_map(x), expected, atol=1e-12, rtol=0)
+        position = softmax_of([right * u + down * v + square * (u**2 + v**2) for v, u in offsets_from(query)])
+        return [(1 - gate) * seen + gate * place for seen, place in zip(softmax_of(content), position, strict=True)]
+
+    hold_against(layer, x, row)
 
 
 def test_rotary_against_complex_numbers():
     """Pairs of channels are complex numbers: turning is a product with a number of modulus one."""
     layer, x = layer_and_tokens(ROTARY)
     q, k, _ = heads_of(layer, x)
-    expected = torch.empty(2, 3, len(PLACES), len(PLACES), dtype=torch.float64)
     quarter = layer.head_dim // 4
 
     def turned(vector, place):
         numbers = [complex(*vector[2 * pair : 2 * pair + 2].tolist()) for pair in range(2 * quarter)]
-        axes = [(place[0], pair) for pair in range(quarter)] + [(place[1], pair) for pair in range(quarter)]
+        axes = [(coordinate, pair) for coordinate in place for pair in range(quarter)]
         angles = [coordinate * 100 ** (-4 * pair / layer.head_dim) for coordinate, pair in axes]
-        return [
-            number * complex(math.cos(angle), math.sin(angle)) for number, angle in zip(numbers, angles, strict=True)
-        ]
+        return [number * cmath.exp(1j * angle) for number, angle in zip(numbers, angles, strict=True)]
 
-    for sample, head, query in itertools.product(range(2), range(3), range(len(PLACES))):
+    def row(_, sample, head, query):
         mine = turned(q[sample, head, query], PLACES[query])
-        row = []
-        for key, place in enumerate(PLACES):
-            others = turned(k[sample, head, key], place)
-            alike = sum((one * other.conjugate()).real for one, other in zip(mine, others, strict=True))
-            row.append(alike / math.sqrt(layer.head_dim))
-        expected[sample, head, query] = torch.tensor(softmax_of(row), dtype=torch.float64)
-    torch.testing.assert_close(layer.attention_map(x), expected, atol=1e-12, rtol=0)
+        others = [turned(k[sample, head, key], place) for key, place in enumerate(PLACES)]
+        alike = [sum((a * b.conjugate()).real for a, b in zip(mine, other, strict=True)) for other in others]
+        return softmax_of([number / math.sqrt(layer.head_dim) for number in alike])
+
+    hold_against(layer, x, row)
 
 
 def odds(layer, tokens):

@@ -15,12 +15,7 @@ class PositionalAttention(Attention):
 
     A formulation overrides :meth:`project`, where Q and K learn of places, or :meth:`bias`, which returns B.
 
-    Args:
-        dim: model width C.
-        heads: number of heads H.
-        grid: (height, width) of the tokens, which are its places row by row.
-
-    Shapes: [B, N, C] to [B, N, C], N = height x width; cost grows with the square of N.
+    Tokens are the places of the grid row by row, N = height x width, and there are no masks.
 
     Raises:
         ValueError: on bad settings at construction, or when x has the wrong shape or a mask comes.
