@@ -128,6 +128,11 @@ VARIANTS = {
     "evolving-residual": ("evolving", {"grid": None, "convolution": False, "relative": False, "learned": True}),
     "evolving-grid": ("evolving", {}),
     "evolving-grid-causal": ("evolving", {"causal": True, "beta": 0.4}),
+    "relative-position-bias": ("relative-position-bias", {}),
+    "gated-positional": ("gated-positional", {}),
+    "gated-positional-local": ("gated-positional", {"locality": 4.0, "heads": 4}),
+    "rotary": ("rotary", {}),
+    "rotary-slow": ("rotary", {"base": 10_000.0, "heads": 1}),
     **{f"vars-d-{bound}": ("vars-d", {"bound": bound, "templates": 3}) for bound in problems.BOUNDS},
 }
 

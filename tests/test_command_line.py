@@ -101,7 +101,9 @@ def test_wrong_commands_get_one_line(command, message, capsys):
 def test_selection_is_judged_on_the_validation_split(tmp_path, monkeypatch):
     judged = []
     learnt = []
-    monkeypatch.setattr(experiment, "spoiled", lambda model, exam: judged.append(len(exam)) or spoiled(model, exam))
+    monkeypatch.setattr(
+        experiment, "spoiled", lambda model, exam, names: judged.append(len(exam)) or spoiled(model, exam, names)
+    )
     taught = lambda model, lessons, *how, **more: learnt.append(len(lessons)) or train(model, lessons, *how, **more)  # noqa: E731
     monkeypatch.setattr(experiment, "train", taught)
     tiny = Registry("selection")

@@ -13,9 +13,11 @@ from unroll.solvers import FISTA
 from unroll.study import (
     Comparison,
     Entry,
+    Settings,
     compare,
     palette,
     presets,
+    run_study,
 )
 from unroll.study.benchmark import run_benchmark
 from unroll.study.files import write_aside
@@ -76,6 +78,37 @@ def test_figures_have_labels_units_and_a_legend(comparison):
     for figure in figures.values():
         assert all(axis.get_xlabel() and axis.get_ylabel() and axis.get_title() for axis in figure.axes)
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["softmax", "vars-d", "vars-d, FISTA"]
+
+
+def test_a_study_chooses_its_conditions():
+    entries = (Entry("softmax"), Entry("softmax", label="softmax, no positions", positions=False))
+    made = run_study(Settings(entries, "digits", (0,), SHORT, SMALL, conditions=("shift",)))
+    accuracy = made.table[made.table.measure == "accuracy"]
+    assert accuracy.groupby("condition").size().to_dict() == {"clean": 2, "shift": 2 * 5}
+    drawn = made.plot()
+    assert {name: len(figure.axes) for name, figure in drawn.items()} == {
+        "convergence": 1,
+        "sparsity": 2,
+        "robustness": 1,
+    }
+    (panel,) = drawn["robustness"].axes
+    assert panel.get_title() == "Shift"
+    assert panel.get_xlabel() == "shift (pixels), mean over eight directions"
+    head, _, *rows = markdown(made).splitlines()
+    assert (
+        head == "| attention | clean (%) | shift (%) | tokens heard |"
+    )  # no attention has a code, so no column either
+    assert [row.count("|") for row in rows[:2]] == [5, 5]
+    assert made.configuration["conditions"] == ["shift"]
+
+
+def test_a_legend_that_is_too_long_gets_rows(comparison):
+    table = comparison.table
+    names = {who: f"{who} with a label of quite some length" for who in table.attention.unique()}
+    for figure in Comparison(table.replace({"attention": names}), {}).plot().values():
+        (legend,) = figure.legends
+        assert [text.get_text() for text in legend.get_texts()] == list(names.values())
+        assert legend.get_window_extent().width <= figure.bbox.width
 
 
 def test_colours_belong_to_attentions():

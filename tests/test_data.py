@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unroll.study import SEVERITIES, DataError, RandomAffine, corrupt, corruptions, datasets, load
-from unroll.study.data import data_folder, read_archive
+from unroll.study.data import Split, data_folder, read_archive
 
 MNIST_SHA = "866c5bfd11faa73bd98c921c782ae76f0ce841e8521a65daf47b74f65bbb9692"
 
@@ -84,10 +84,11 @@ def test_corruptions_are_repeatable_and_grow(name):
     for severity in SEVERITIES:
         corrupted = corrupt(test, name, severity)
         assert torch.equal(corrupted.images, corrupt(test, name, severity).images)
-        assert not torch.equal(corrupted.images, corrupt(test, name, severity, seed=1).images)
-        assert torch.equal(corrupted.labels, test.labels)
+        assert torch.equal(corrupted.images, corrupt(test, name, severity, seed=1).images) is (name == "shift")
+        versions = 8 if name == "shift" else 1
+        assert torch.equal(corrupted.labels, torch.cat(versions * [test.labels]))
         assert 0 <= corrupted.images.min() <= corrupted.images.max() <= 1
-        distances.append((corrupted.images - test.images).square().mean().item())
+        distances.append((corrupted.images - torch.cat(versions * [test.images])).square().mean().item())
     assert distances == sorted(distances)
     assert distances[0] > 0
 
@@ -100,6 +101,26 @@ def test_occlusion_blanks_whole_patches_and_the_stated_share():
         patches = torch.nn.functional.unfold(images, 4, stride=4)
         assert ((patches == patches[:, :1]).all(dim=1)).all()
         torch.testing.assert_close(1 - patches[:, 0].mean(1), torch.full((20,), round(share * 49) / 49))
+
+
+def test_shift_moves_a_dot_in_eight_directions():
+    dot = Split(dots(0, 0)[:1], torch.tensor([3]), 4)
+    for pixels in SEVERITIES:
+        moved = corrupt(dot, "shift", pixels)
+        assert moved.labels.tolist() == 8 * [3]
+        assert (moved.images.sum(dim=(1, 2, 3)) == 1).all()
+        places = {tuple((centroid(image) / pixels).tolist()) for image in moved.images[:, 0]}
+        assert places == {(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)} - {(0, 0)}
+
+
+def test_what_leaves_the_image_does_not_come_in_again():
+    lit = Split(torch.ones(2, 3, 6, 8), torch.tensor([0, 1]), 2)
+    images = corrupt(lit, "shift", 2).images
+    assert images.shape == (16, 3, 6, 8)
+    kept = images.mean(dim=(1, 2, 3)).view(8, 2)[:, 0]
+    aside, along = 4 / 6, 6 / 8
+    expected = torch.tensor([aside * along, aside, aside * along, along, along, aside * along, aside, aside * along])
+    torch.testing.assert_close(kept, expected)
 
 
 def test_bad_corruptions():

@@ -11,9 +11,11 @@ from unroll import attention, problems, solvers
 from unroll.attention import Carry, RandomFeatures, create
 
 
-@pytest.mark.parametrize("variant", ["softmax", "kernel"])
+@pytest.mark.parametrize(
+    "variant", ["softmax", "kernel", "relative-position-bias", "gated-positional", "gated-positional-local", "rotary"]
+)
 def test_maps_of_weighting_layers_give_the_output(variant):
-    layer, x = make(variant).double(), torch.randn(2, 7, 12, dtype=torch.float64)
+    layer, x = make(variant).double(), torch.randn(2, 9, 12, dtype=torch.float64)
     v = layer.split_heads(layer.qkv(x).chunk(3, dim=-1)[2])
     weights = layer.attention_map(x)
     torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))

@@ -5,6 +5,8 @@ import torch
 
 from unroll.attention import Carry, SoftmaxAttention, names
 from unroll.models import Block, Mlp, ViT
+from unroll.study import corrupt
+from unroll.study.data import Split
 
 
 @pytest.mark.parametrize("attention", names())
@@ -28,6 +30,34 @@ def test_normalisation_is_part_of_the_model():
     normalising = ViT("softmax", image_size=(8, 8), patch=4, dim=16, depth=1, heads=2, mean=0.2, std=0.5)
     images = torch.rand(2, 1, 8, 8)
     torch.testing.assert_close(normalising(images), plain((images - 0.2) / 0.5))
+
+
+def test_without_positions_the_order_of_the_patches_is_lost():
+    def turned(images):
+        return images.unflatten(-1, (-1, 4)).flip(-2).flatten(-2)  # its patches from right to left
+
+    sizes = {"image_size": (4, 16), "patch": 4, "dim": 16, "depth": 2, "heads": 2}
+    images = torch.rand(2, 1, 4, 16)
+    blind, aware = (ViT("softmax", **sizes, positions=positions) for positions in (False, True))
+    torch.testing.assert_close(blind(turned(images)), blind(images))
+    assert (aware(turned(images)) - aware(images)).abs().max() > 1e-4
+    assert set(aware.state_dict()) - set(blind.state_dict()) == {"positions"}
+    placed = ViT("rotary", **sizes, positions=False)
+    assert (placed(turned(images)) - placed(images)).abs().max() > 1e-4
+
+
+def test_without_positions_a_shift_by_a_whole_patch_is_not_seen():
+    """As long as nothing leaves the image; a shift by less cuts other patches."""
+    images = torch.nn.functional.pad(torch.rand(2, 1, 8, 8), (6, 6, 6, 6))
+    data = Split(images, torch.zeros(2, dtype=torch.long), 4)
+    blind, aware = (
+        ViT("softmax", image_size=(20, 20), dim=16, depth=2, heads=2, positions=positions)
+        for positions in (False, True)
+    )
+    whole, part = (corrupt(data, "shift", pixels).images for pixels in (4, 3))
+    torch.testing.assert_close(blind(whole), blind(images).repeat(8, 1))
+    for model, moved in ((blind, part), (aware, whole)):
+        assert (model(moved) - model(images).repeat(8, 1)).abs().amax(dim=1).min() > 1e-4
 
 
 def test_attention_inputs_are_what_the_layers_see():

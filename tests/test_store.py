@@ -8,7 +8,18 @@ from tables import SHORT, SMALL, small_model
 
 from unroll.__main__ import main
 from unroll.solvers import FISTA
-from unroll.study import DataError, Entry, Network, Settings, experiment, inspect, load, load_network, run_study
+from unroll.study import (
+    DataError,
+    Entry,
+    Network,
+    Settings,
+    build,
+    experiment,
+    inspect,
+    load,
+    load_network,
+    run_study,
+)
 from unroll.study.store import Store
 
 TWO = Settings((Entry("vars-d", {"solver": FISTA(3)}), Entry("softmax")), "digits", (0,), SHORT, SMALL)
@@ -55,6 +66,29 @@ def test_another_setting_or_another_source_is_another_run(tmp_path, monkeypatch)
     monkeypatch.setattr("unroll.study.store._source", lambda: "changed")
     others.append(store.place(entry, 0, TWO))
     assert len({place, *others}) == 6
+
+
+def test_what_is_left_at_its_default_changes_no_address(tmp_path):
+    """Runs and networks that were made before there was a choice are still theirs."""
+    assert set(Entry("softmax").to_dict()) == {"attention", "options", "label"}
+    assert "conditions" not in TWO.to_dict()
+    assert Entry.from_dict({"attention": "softmax", "options": {}, "label": "softmax"}) == Entry("softmax")
+    store, entry = Store(tmp_path), TWO.entries[0]
+    places = {
+        store.place(entry, 0, TWO),
+        store.place(replace(entry, positions=False), 0, TWO),
+        store.place(entry, 0, replace(TWO, conditions=("shift",))),
+    }
+    assert len(places) == 3
+
+
+def test_a_network_without_positions_comes_back(tmp_path):
+    entry, path = Entry("rotary", label="rotary alone", positions=False), tmp_path / "network.safetensors"
+    Network(build(entry, load("digits"), SMALL), entry, "digits", SMALL, 0).save(path)
+    network = load_network(path)
+    assert network.entry == entry
+    assert network.model.positions is None
+    assert len(inspect(network, load("digits").validation)) == 2 * SMALL.depth
 
 
 def test_a_network_comes_back_as_it_was(tmp_path):

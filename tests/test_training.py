@@ -83,6 +83,11 @@ def test_bad_recipes(change, message):
         (lambda: Settings((Entry("softmax"),), data="mnis"), r"unknown data set 'mnis'"),
         (lambda: Settings((Entry("softmax"),), seeds=()), r"seeds must hold at least one seed, got none"),
         (lambda: Settings((Entry("softmax"),), seeds=(-1,)), r"seed must be a whole number >= 0, got -1"),
+        (
+            lambda: Settings((Entry("softmax"),), conditions=("shfit",)),
+            r"unknown condition 'shfit': did you mean 'shift'",
+        ),
+        (lambda: Settings((Entry("softmax"),), conditions=()), r"conditions must name at least one .* got none"),
         (lambda: Entry("sotfmax"), r"unknown attention 'sotfmax': did you mean 'softmax'\?"),
         (lambda: presets["quik"], r"unknown preset 'quik': did you mean 'quick'\?"),
     ],

@@ -6,13 +6,17 @@ from unroll.attention.evolution import Evolution
 from unroll.attention.evolving import EvolvingAttention
 from unroll.attention.evolving_heads import EvolvingHeads, merge_untransposed
 from unroll.attention.features import RandomFeatures
+from unroll.attention.gated_positional import GatedPositionalAttention
 from unroll.attention.hopfield import HopfieldAttention
 from unroll.attention.iterative import IterativeAttention, Readout
 from unroll.attention.kernel import KernelAttention
 from unroll.attention.padding import RealFirst
+from unroll.attention.positional import PositionalAttention
 from unroll.attention.registry import attentions, create, from_dict, names, register
-from unroll.attention.relative import RelativeGrid, RelativeSequence
+from unroll.attention.relative import RelativeGrid, RelativeSequence, grid_offsets
+from unroll.attention.relative_position_bias import RelativePositionBiasAttention
 from unroll.attention.residual_convolution import residual_convolution
+from unroll.attention.rotary import RotaryAttention
 from unroll.attention.softmax import SoftmaxAttention
 from unroll.attention.vars_d import VarsD
 from unroll.attention.vars_s import VarsS
@@ -26,15 +30,19 @@ __all__ = [
     "Evolution",
     "EvolvingAttention",
     "EvolvingHeads",
+    "GatedPositionalAttention",
     "HopfieldAttention",
     "IterativeAttention",
     "KernelAttention",
+    "PositionalAttention",
     "RandomFeatures",
     "Readout",
     "RealFirst",
     "RelativeGrid",
+    "RelativePositionBiasAttention",
     "RelativeSequence",
     "Report",
+    "RotaryAttention",
     "SoftmaxAttention",
     "Traits",
     "VarsD",
@@ -45,6 +53,7 @@ __all__ = [
     "check_attention",
     "create",
     "from_dict",
+    "grid_offsets",
     "hide_tokens",
     "merge_untransposed",
     "names",

@@ -118,6 +118,18 @@ class RelativeGrid(nn.Module):
         return f"width={self.vertical.shape[1]}, grid={self.grid}"
 
 
+def grid_offsets(grid: tuple[int, int]) -> tuple[Annotated[Tensor, "N N"], Annotated[Tensor, "N N"]]:
+    """Return how many rows down and how many columns to the right of each query (first axis) each key stands.
+
+    Example:
+        >>> down, right = grid_offsets((2, 3))
+        >>> down[0].tolist(), right[0].tolist()  # from the place in the upper left corner
+        ([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2])
+    """
+    rows, columns = torch.meshgrid(*(torch.arange(side) for side in grid), indexing="ij")
+    return tuple(places.flatten() - places.flatten()[:, None] for places in (rows, columns))
+
+
 def _small(rows: int, width: int) -> Tensor:
     return 0.02 * torch.randn(rows, width)
 

@@ -11,7 +11,7 @@ from unroll.models.block import Block
 
 
 class ViT(nn.Module):
-    """A vision transformer: patches, learned positions, pre-norm blocks, the mean of the tokens, a linear head.
+    """A vision transformer: patches, their positions, pre-norm blocks, the mean of the tokens, a linear head.
 
     There is no class token, so the tokens are exactly the grid of patches.
 
@@ -26,6 +26,8 @@ class ViT(nn.Module):
         depth: number of blocks.
         heads: attention heads a block.
         mlp_ratio: hidden width of the Mlp as a multiple of ``dim``.
+        positions: add a learned vector a place to the tokens. Without it places are told apart by an attention that
+            knows of them, or not at all.
         mean: mean of the pixels of the training set.
         std: standard deviation of these pixels. Both make normalisation a part of the model, so that
             corruptions and attacks act on true pixels.
@@ -55,6 +57,7 @@ class ViT(nn.Module):
         depth: int = 4,
         heads: int = 4,
         mlp_ratio: float = 2.0,
+        positions: bool = True,
         mean: float = 0.0,
         std: float = 1.0,
     ) -> None:
@@ -75,7 +78,8 @@ class ViT(nn.Module):
         self.register_buffer("mean", torch.tensor(float(mean)))
         self.register_buffer("std", torch.tensor(float(validate.positive("std", std))))
         self.embed = nn.Conv2d(channels, dim, kernel_size=patch, stride=patch)
-        self.positions = nn.Parameter(0.02 * torch.randn(1, self.grid[0] * self.grid[1], dim))
+        places = self.grid[0] * self.grid[1]
+        self.positions = nn.Parameter(0.02 * torch.randn(1, places, dim)) if positions else None
         layers = (create(attention, dim=dim, heads=heads, grid=self.grid, **(options or {})) for _ in range(depth))
         self.blocks = nn.ModuleList(Block(layer, mlp_ratio=mlp_ratio) for layer in layers)
         self.norm = nn.LayerNorm(dim)
@@ -88,8 +92,8 @@ class ViT(nn.Module):
             ValueError: when the images do not have the size that the model was built for.
         """
         validate.shape("images", images, ("batch", *self.image_shape))
-        patches = self.embed((images - self.mean) / self.std)
-        return patches.flatten(2).transpose(1, 2) + self.positions
+        patches = self.embed((images - self.mean) / self.std).flatten(2).transpose(1, 2)
+        return patches if self.positions is None else patches + self.positions
 
     def attention_inputs(self, images: Tensor) -> list[Tensor]:
         """Return what each attention layer sees, [B, N, C] a layer: for maps, traces and metrics."""

@@ -37,7 +37,7 @@ def run(entry: Entry, seed: int, settings: Settings, data: Dataset) -> tuple[lis
     model = build(entry, data, settings.size).to(pick_device())
     lessons, exam = (data.development, data.test) if settings.judged_on == "test" else (data.train, data.validation)
     history = train(model, lessons, settings.recipe, generator, label=f"{entry.label}, seed {seed}")
-    rows = [*_of_training(model, history), *_robustness(model, exam), *_inside(model, exam)]
+    rows = [*_of_training(model, history), *_robustness(model, exam, settings.conditions), *_inside(model, exam)]
     return [{"attention": entry.label, "seed": seed, **row} for row in rows], model
 
 
@@ -52,9 +52,9 @@ def _of_training(model: ViT, history: History) -> Iterator[Row]:
     yield _row("parameters", "training", 0, sum(p.numel() for p in model.parameters()))
 
 
-def _robustness(model: ViT, exam: Split) -> Iterator[Row]:
+def _robustness(model: ViT, exam: Split, conditions: tuple[str, ...]) -> Iterator[Row]:
     yield _row("accuracy", "clean", 0, accuracy(model, exam))
-    for name, severity, images in spoiled(model, exam):
+    for name, severity, images in spoiled(model, exam, conditions):
         yield _row("accuracy", name, severity, accuracy(model, images))
 
 

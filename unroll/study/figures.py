@@ -1,5 +1,6 @@
 """The three figures of a comparison, each from the tidy table alone."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,35 +19,35 @@ _SPREAD = ("pi", 100)
 
 
 def convergence(table: pd.DataFrame) -> Figure:
-    """Draw the training loss against epochs, and the residual of the trained layers against solver steps."""
+    """Draw the training loss against epochs, and the residual of the trained layers that have one against steps."""
     loss, residual = table[table.measure == "training loss"], table[table.measure == "residual"]
     with theme():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.8))
-        _lines(left, loss, table, every=max(1, loss.level.max() // 8))
-        left.set(xlabel="epoch", ylabel="training loss (nats)", yscale="log", title="The network learns")
-        if len(residual):
+        figure, (axes,) = plt.subplots(1, 2 if len(residual) else 1, figsize=(12, 4.8), squeeze=False)
+        _lines(axes[0], loss, table, every=max(1, loss.level.max() // 8))
+        axes[0].set(xlabel="epoch", ylabel="training loss (nats)", yscale="log", title="The network learns")
+        for axis in axes[1:]:
             # A log axis has no zero, so the curves begin after one step.
-            _lines(right, residual[residual.level > 0], table, every=1)
-            right.set(xscale="log", yscale="log")
-        right.set(xlabel="solver steps", ylabel="residual (relative)", title="Do the trained layers settle?")
-        _share_legend(figure, left, right)
+            _lines(axis, residual[residual.level > 0], table, every=1)
+            axis.set(xlabel="solver steps", ylabel="residual (relative)", title="Do the trained layers settle?")
+            axis.set(xscale="log", yscale="log")
+        _share_legend(figure, *axes)
     return figure
 
 
 def sparsity(table: pd.DataFrame) -> Figure:
-    """Draw, layer by layer, how many tokens are heard, how much comes from others, and how much of the code is zero."""
+    """Draw, layer by layer, how many tokens are heard, how much comes from others, how much of a code is zero."""
     panels = {
         "effective tokens": ("effective number of tokens", "How many tokens does one hear?"),
         "mixing": ("share of the map off its diagonal", "How much comes from others?"),
         "exact zeros": ("share of exact zeros", "How sparse is the code?"),
     }
+    panels = {measure: told for measure, told in panels.items() if (table.measure == measure).any()}
     with theme():
-        figure, axes = plt.subplots(1, 3, figsize=(15, 4.8))
+        figure, axes = plt.subplots(1, len(panels), figsize=(15, 4.8))
         for axis, (measure, (label, title)) in zip(axes, panels.items(), strict=True):
             part = table[table.measure == measure]
             part = part.assign(level=part.condition.str.removeprefix("layer ").astype(int))
-            if len(part):
-                _lines(axis, part, table, every=1)
+            _lines(axis, part, table, every=1)
             axis.set(xlabel="layer", ylabel=label, title=title)
             axis.set_xticks(sorted(part.level.unique()))
             # A little room below zero, so that a line of zeros is seen.
@@ -61,7 +62,7 @@ def robustness(table: pd.DataFrame) -> Figure:
     clean = accuracy[accuracy.condition == "clean"]
     with theme():
         spoiled = conditions(table)
-        figure, axes = plt.subplots(1, len(spoiled), figsize=(6 * len(spoiled), 4.8), sharey=True)
+        figure, (axes,) = plt.subplots(1, len(spoiled), figsize=(6 * len(spoiled), 4.8), sharey=True, squeeze=False)
         for axis, (name, condition) in zip(axes, spoiled.items(), strict=True):
             part = pd.concat([clean, accuracy[accuracy.condition == name]])
             strengths = dict(enumerate((0.0, *condition.strengths)))
@@ -103,9 +104,13 @@ def _lines(axis: Axes, part: pd.DataFrame, table: pd.DataFrame, every: int | lis
 
 
 def _share_legend(figure: Figure, first: Axes, *others: Axes) -> None:
-    """Put one legend over all panels in the place of one in each."""
+    """Put one legend over all panels in the place of one in each, in as many rows as it takes to fit."""
     handles, labels = first.get_legend_handles_labels()
     for axis in (first, *others):
         if axis.get_legend() is not None:
             axis.get_legend().remove()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    for rows in range(1, len(labels) + 1):
+        legend = figure.legend(handles, labels, loc="outside upper center", ncols=math.ceil(len(labels) / rows))
+        if legend.get_window_extent().width <= figure.bbox.width or rows == len(labels):
+            return
+        legend.remove()

@@ -16,8 +16,10 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 def markdown(comparison: Comparison) -> str:
     """Return the summary of a comparison as a Markdown table with a line that says what it is."""
     summary, spoiled = comparison.summary(), conditions(comparison.table)
-    inside = ["tokens heard", "zeros in the code", "distance to the fixed point"]
-    titles = ["attention", "clean (%)", *(f"{name} (%)" for name in spoiled), *inside]
+    sparse = {"zeros in the code": "exact zeros", "distance to the fixed point": "distance to fixed point"}
+    # Columns without a number are left out, where no attention has a code.
+    sparse = {title: column for title, column in sparse.items() if summary[column].notna().any()}
+    titles = ["attention", "clean (%)", *(f"{name} (%)" for name in spoiled), "tokens heard", *sparse]
     rows = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for label, row in summary.iterrows():
         spread = f" ± {row['± clean']:.1f}" if row["seeds"] > 1 else ""
@@ -26,8 +28,7 @@ def markdown(comparison: Comparison) -> str:
             f"{row['clean']:.1f}{spread}",
             *(f"{row[name]:.1f}" for name in spoiled),
             f"{row['effective tokens']:.1f}",
-            _share(row["exact zeros"]),
-            _share(row["distance to fixed point"]),
+            *(_share(row[column]) for column in sparse.values()),
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join([*rows, "", describe(comparison), *differences(comparison)])

@@ -13,6 +13,7 @@ from unroll.models import ViT
 from unroll.study.corruptions import corrupt, corruptions
 from unroll.study.data import Split
 from unroll.study.networks import Network
+from unroll.study.robustness import STANDARD
 
 # How a part of the clean layer (first argument) is put into the spoiled one (second); C is the width of the tokens.
 PARTS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
@@ -82,9 +83,9 @@ def restored_accuracy(network: Network, data: Split, severity: int = 4, batch: i
                 correct += (model(seen.to(device)).argmax(dim=1).cpu() == labels).sum().item()
         return 100 * correct / len(data)
 
-    device = model.positions.device
+    device = next(model.parameters()).device
     whole, rows = judge(data.images), []
-    for name in corruptions:
+    for name in (name for name in STANDARD if name in corruptions):
         images = corrupt(data, name, severity).images
         low = judge(images)
         for label, (part, layers) in trials.items():

@@ -1,6 +1,6 @@
 """Everything a network is put to beside clean images: corruptions, the same for all, and attacks, made for each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pandas as pd
@@ -10,6 +10,8 @@ from unroll.study.attacks import Attack, attacks
 from unroll.study.corruptions import SEVERITIES, Condition, corrupt, corruptions
 from unroll.study.data import Split
 
+STANDARD = ("gaussian noise", "token occlusion", "fgsm")  # what a study looks at when it does not say
+
 
 def conditions(table: pd.DataFrame | None = None) -> dict[str, Condition]:
     """Return every corruption and attack by name, or only those that a tidy table holds."""
@@ -17,9 +19,11 @@ def conditions(table: pd.DataFrame | None = None) -> dict[str, Condition]:
     return every if table is None else {name: every[name] for name in every if (table.condition == name).any()}
 
 
-def spoiled(model: nn.Module, data: Split) -> Iterator[tuple[str, int, Split]]:
+def spoiled(model: nn.Module, data: Split, names: Iterable[str] = STANDARD) -> Iterator[tuple[str, int, Split]]:
     """Yield the name of a condition, a severity, and the images that ``model`` has to face under it."""
-    for name, condition in conditions().items():
+    every = conditions()
+    for name in names:
+        condition = every[name]
         for severity in SEVERITIES:
             if isinstance(condition, Attack):
                 images = condition.apply(model, data, condition.strengths[severity - 1])

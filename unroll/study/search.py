@@ -57,22 +57,6 @@ VARIATIONS = (
     _vars_d("draw 10, temperature 1", **DRAW_10, temperature=1.0),
 )
 
-# Draw 10 in one choice after the other, for five seeds each: what one seed says of noise is several points off.
-_WARM = DRAW_10 | {"temperature": 1.0}
-FINALS = (
-    _vars_d("draw 10", **DRAW_10),
-    _vars_d("draw 10, temperature 1", **_WARM),
-    _vars_d("draw 10, temperature 0.6", **DRAW_10, temperature=0.6),
-    _vars_d("draw 10, 32 templates", **DRAW_10, templates=32),
-    _vars_d("draw 10, temperature 1, 32 templates", **_WARM, templates=32),
-    _vars_d("draw 10, lambda 0.3", **DRAW_10, weight=0.3),
-    _vars_d("draw 10, temperature 1, lambda 0.3", **_WARM, weight=0.3),
-    _vars_d("draw 10, temperature 1, lambda 2", **_WARM, weight=2.0),
-    _vars_d("draw 10, learned map", **DRAW_10 | {"learned_templates": True}),
-    _vars_d("draw 10, twenty steps", **DRAW_10 | {"solver": FISTA(20)}),
-    _vars_d("draw 10, temperature 1, twenty steps", **_WARM | {"solver": FISTA(20)}),
-)
-
 # Every choice is drawn by itself, so that the effect of one can be read off the table, averaged over the others.
 # What is listed twice is drawn twice as often.
 SPACE: Mapping[str, Sequence[Mapping[str, object]]] = {

@@ -9,17 +9,19 @@ from unroll.attention.registry import attentions
 from unroll.models import ViT
 from unroll.solvers import from_plain, to_plain
 from unroll.study.data import Dataset, datasets
+from unroll.study.robustness import STANDARD, conditions
 from unroll.study.training import Recipe
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One competitor: an attention, its options, and what the tables call it.
+    """One competitor: an attention, its options, what the tables call it, and whether its tokens tell of places.
 
     Args:
         attention: a registered name.
         options: further keyword arguments of its constructor.
         label: the name when None.
+        positions: learned positions are added to the tokens.
 
     Raises:
         ValueError: on an unknown name.
@@ -28,6 +30,7 @@ class Entry:
     attention: str
     options: Mapping[str, object] = field(default_factory=dict)
     label: str = ""
+    positions: bool = True
 
     def __post_init__(self) -> None:
         _ = attentions[self.attention]
@@ -35,13 +38,14 @@ class Entry:
             object.__setattr__(self, "label", self.attention)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the entry as plain values."""
-        return {"attention": self.attention, "options": to_plain(self.options), "label": self.label}
+        """Return the entry as plain values; positions only where there are none, as in files that know no choice."""
+        plain = {"attention": self.attention, "options": to_plain(self.options), "label": self.label}
+        return plain if self.positions else {**plain, "positions": False}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, object]) -> "Entry":
         """Return the entry that :meth:`to_dict` described."""
-        return cls(plain["attention"], from_plain(plain["options"]), plain["label"])
+        return cls(plain["attention"], from_plain(plain["options"]), plain["label"], plain.get("positions", True))
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,10 @@ class Settings:
     """A whole study: who, on what, how, and with which seeds.
 
     ``judged_on`` is "test" (networks learn from train and validation together) or "validation" (they learn from train
-    alone), where settings are chosen.
+    alone), where settings are chosen. ``conditions`` names the corruptions and attacks that networks are put to.
 
     Raises:
-        ValueError: on an unknown data set, no entries, two entries with one label, or no seeds.
+        ValueError: on an unknown data set or condition, two entries with one label, or no entries, conditions or seeds.
     """
 
     entries: tuple[Entry, ...]
@@ -81,10 +85,15 @@ class Settings:
     recipe: Recipe = field(default_factory=Recipe)
     size: Size = field(default_factory=Size)
     judged_on: Literal["test", "validation"] = "test"
+    conditions: tuple[str, ...] = STANDARD
 
     def __post_init__(self) -> None:
         _ = datasets[self.data]
         validate.choice("judged_on", self.judged_on, ("test", "validation"))
+        if not self.conditions:
+            raise ValueError("conditions must name at least one corruption or attack, got none")
+        for name in self.conditions:
+            validate.choice("condition", name, conditions())
         labels = [entry.label for entry in self.entries]
         if not labels:
             raise ValueError("entries must name at least one attention, got none")
@@ -96,7 +105,7 @@ class Settings:
             validate.count("seed", seed, low=0)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the settings as plain values, fit for JSON."""
+        """Return the settings as plain values, fit for JSON; conditions only where they are not the standard ones."""
         entries = [entry.to_dict() for entry in self.entries]
         return {
             "data": self.data,
@@ -105,6 +114,7 @@ class Settings:
             "entries": entries,
             "recipe": asdict(self.recipe),
             "size": asdict(self.size),
+            **({} if self.conditions == STANDARD else {"conditions": list(self.conditions)}),
         }
 
 
@@ -122,6 +132,7 @@ def build(entry: Entry, data: Dataset, size: Size) -> ViT:
         depth=size.depth,
         heads=size.heads,
         mlp_ratio=size.mlp_ratio,
+        positions=entry.positions,
         mean=data.pixel_mean,
         std=data.pixel_std,
     )

@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 _SAFE = sns.color_palette("colorblind").as_hex()
 COLOURS: dict[str, str] = {
     "softmax": "#4d4d4d",
+    "softmax, no positions": "#a6a6a6",
     "kernel": _SAFE[1],
     "vars-d": _SAFE[0],
     "vars-d, published": _SAFE[9],
@@ -20,6 +21,9 @@ COLOURS: dict[str, str] = {
     "hopfield": _SAFE[7],
     "evolving": _SAFE[3],
     "peripheral": _SAFE[6],
+    "relative-position-bias": "#0a5c8a",
+    "gated-positional": "#117733",
+    "rotary": "#882255",
     "ISTA": "#4d4d4d",
     "FISTA": _SAFE[7],
     "learned step": _SAFE[1],
@@ -30,7 +34,7 @@ COLOURS: dict[str, str] = {
     "HyperLISTA": _SAFE[3],
     "LAMP": _SAFE[2],
 }
-_OTHERS = (_SAFE[5], _SAFE[8], "#000000", "#332288", "#882255")
+_OTHERS = (_SAFE[5], _SAFE[8], "#000000", "#332288", "#aa4499")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*")
 
 
