@@ -128,6 +128,10 @@ VARIANTS = {
     "evolving-residual": ("evolving", {"grid": None, "convolution": False, "relative": False, "learned": True}),
     "evolving-grid": ("evolving", {}),
     "evolving-grid-causal": ("evolving", {"causal": True, "beta": 0.4}),
+    "peripheral": ("peripheral", {}),
+    "peripheral-oblong": ("peripheral", {"grid": (2, 5)}),
+    "peripheral-layers": ("peripheral", {"projection": "layers"}),
+    "peripheral-distance": ("peripheral", {"projection": "distance"}),
     **{f"vars-d-{bound}": ("vars-d", {"bound": bound, "templates": 3}) for bound in problems.BOUNDS},
 }
 

@@ -2,6 +2,7 @@
 
 from unroll.attention.base import Attention, Carry, Traits, hide_tokens
 from unroll.attention.check import check_attention
+from unroll.attention.distance_projection import DistanceProjection
 from unroll.attention.evolution import Evolution
 from unroll.attention.evolving import EvolvingAttention
 from unroll.attention.evolving_heads import EvolvingHeads, merge_untransposed
@@ -9,7 +10,10 @@ from unroll.attention.features import RandomFeatures
 from unroll.attention.hopfield import HopfieldAttention
 from unroll.attention.iterative import IterativeAttention, Readout
 from unroll.attention.kernel import KernelAttention
+from unroll.attention.offsets import OffsetPlane, distances
 from unroll.attention.padding import RealFirst
+from unroll.attention.peripheral import PeripheralAttention
+from unroll.attention.position_network import PositionNetwork
 from unroll.attention.registry import attentions, create, from_dict, names, register
 from unroll.attention.relative import RelativeGrid, RelativeSequence
 from unroll.attention.residual_convolution import residual_convolution
@@ -23,12 +27,16 @@ __all__ = [
     "Attention",
     "Carry",
     "ContractError",
+    "DistanceProjection",
     "Evolution",
     "EvolvingAttention",
     "EvolvingHeads",
     "HopfieldAttention",
     "IterativeAttention",
     "KernelAttention",
+    "OffsetPlane",
+    "PeripheralAttention",
+    "PositionNetwork",
     "RandomFeatures",
     "Readout",
     "RealFirst",
@@ -44,6 +52,7 @@ __all__ = [
     "attentions",
     "check_attention",
     "create",
+    "distances",
     "from_dict",
     "hide_tokens",
     "merge_untransposed",
