@@ -40,7 +40,7 @@ class Kept:
 
 
 def _mark(parameter: Tensor) -> tuple[Tensor, int]:
-    """Return what a parameter is known by: a copy on a CPU, else its memory, which nobody can reuse while it is held."""
+    """Return what a parameter is known by: a copy on a CPU, else its memory, which nobody reuses while it is held."""
     held = parameter.detach()
     return (held.clone(), 0) if _is_read(parameter) else (held, parameter._version)
 

@@ -82,27 +82,32 @@ class PositionNetwork(nn.Module):
 
     def forward(self) -> Annotated[Tensor, "H N N"]:
         """Return log P, in float32 at least."""
+        logits = self.logits()
+        scale, shift = (part.to(logits.dtype)[:, None, None] for part in (self.norm2.weight, self.norm2.bias))
+        logits = F.layer_norm(logits, logits.shape[-1:], eps=self.norm2.eps)
+        return F.logsigmoid(logits * scale + shift)
+
+    def logits(self) -> Annotated[Tensor, "H N N"]:
+        """Return what the second convolution makes, without its bias: what is normalised last."""
         device = self.first.weight.device.type
         if device != "meta" and torch.is_autocast_enabled(device):
             with torch.autocast(device, enabled=False):
-                return self._log_weights()
-        return self._log_weights()
+                return self._logits()
+        return self._logits()
 
-    def _log_weights(self) -> Annotated[Tensor, "H N N"]:
+    def _logits(self) -> Annotated[Tensor, "H N N"]:
         kind = torch.promote_types(self.first.weight.dtype, torch.float32)
-        first, second, distance = (part.weight.to(kind) for part in (self.first, self.second, self.distance))
-        scale1, shift1, scale2, shift2 = (
-            part.to(kind) for norm in (self.norm1, self.norm2) for part in (norm.weight, norm.bias)
+        distance, first, second, scale, shift = (
+            part.to(kind)
+            for part in (self.distance.weight, self.first.weight, self.second.weight, *self.norm1.parameters())
         )
         plane = self._offsets(kind)
         kernel = torch.einsum("cdyx,d->yxc", first, distance.squeeze(1)).flatten(0, 1)
         variance = ((plane.covariances @ kernel) * kernel).sum(-2).clamp_min(0)
-        kernel = kernel * (scale1 * (variance + self.norm1.eps).rsqrt()).unsqueeze(-2)
-        shift = shift1.expand_as(variance).unsqueeze(-2) - plane.means.unsqueeze(-2) @ kernel
+        kernel = kernel * (scale * (variance + self.norm1.eps).rsqrt()).unsqueeze(-2)
+        shift = shift.expand_as(variance).unsqueeze(-2) - plane.means.unsqueeze(-2) @ kernel
         # A query's window begins at the opposite place of the grid, so the order of the queries is turned round.
-        logits = windowed_projection(plane.taps, torch.cat([kernel, shift], dim=-2), second).flip(1)
-        logits = F.layer_norm(logits, logits.shape[-1:], eps=self.norm2.eps)
-        return F.logsigmoid(logits * scale2[:, None, None] + shift2[:, None, None])
+        return windowed_projection(plane.taps, torch.cat([kernel, shift], dim=-2), second).flip(1)
 
     def _offsets(self, kind: torch.dtype) -> OffsetPlane:
         """Return the plane of offsets, which is made anew when the weights have another dtype or device."""

@@ -46,7 +46,7 @@ class _WindowedProjection(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, taps: Tensor, weights: Tensor, kernel: Tensor) -> Tensor:
         ctx.save_for_backward(taps, weights, kernel)
-        heads, hidden, side, _ = kernel.shape
+        heads, _, side, _ = kernel.shape
         height, width, _, _ = weights.shape
         matrix, moves = _matrix(kernel), _moves(side, width)
         z = weights.new_empty(heads, height, width, height, width)
