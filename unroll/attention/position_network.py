@@ -4,11 +4,10 @@ from typing import Annotated
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from unroll import validate
 from unroll.attention.offsets import OffsetPlane
-from unroll.attention.windowed_projection import windowed_projection
+from unroll.attention.peripheral_projection import logits, peripheral_projection
 
 _KERNEL = 0.02  # the release's constant for all weights of the network, that of the distances with a minus
 
@@ -82,20 +81,23 @@ class PositionNetwork(nn.Module):
 
     def forward(self) -> Annotated[Tensor, "H N N"]:
         """Return log P, in float32 at least."""
-        logits = self.logits()
-        scale, shift = (part.to(logits.dtype)[:, None, None] for part in (self.norm2.weight, self.norm2.bias))
-        logits = F.layer_norm(logits, logits.shape[-1:], eps=self.norm2.eps)
-        return F.logsigmoid(logits * scale + shift)
-
-    def logits(self) -> Annotated[Tensor, "H N N"]:
-        """Return what the second convolution makes, without its bias: what is normalised last."""
         device = self.first.weight.device.type
         if device != "meta" and torch.is_autocast_enabled(device):
             with torch.autocast(device, enabled=False):
-                return self._logits()
-        return self._logits()
+                return self._log_weights()
+        return self._log_weights()
 
-    def _logits(self) -> Annotated[Tensor, "H N N"]:
+    def logits(self) -> Annotated[Tensor, "H N N"]:
+        """Return what is normalised last: what the second convolution makes, without its bias."""
+        return logits(*self._projections())
+
+    def _log_weights(self) -> Annotated[Tensor, "H N N"]:
+        projections = self._projections()
+        scale, shift = (part.to(projections[0].dtype) for part in self.norm2.parameters())
+        return peripheral_projection(*projections, scale, shift, eps=self.norm2.eps)
+
+    def _projections(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the taps of the plane, each query's weights from them to the normalised hidden image, and kernel 2."""
         kind = torch.promote_types(self.first.weight.dtype, torch.float32)
         distance, first, second, scale, shift = (
             part.to(kind)
@@ -106,8 +108,7 @@ class PositionNetwork(nn.Module):
         variance = ((plane.covariances @ kernel) * kernel).sum(-2).clamp_min(0)
         kernel = kernel * (scale * (variance + self.norm1.eps).rsqrt()).unsqueeze(-2)
         shift = shift.expand_as(variance).unsqueeze(-2) - plane.means.unsqueeze(-2) @ kernel
-        # A query's window begins at the opposite place of the grid, so the order of the queries is turned round.
-        return windowed_projection(plane.taps, torch.cat([kernel, shift], dim=-2), second).flip(1)
+        return plane.taps, torch.cat([kernel, shift], dim=-2), second
 
     def _offsets(self, kind: torch.dtype) -> OffsetPlane:
         """Return the plane of offsets, which is made anew when the weights have another dtype or device."""
