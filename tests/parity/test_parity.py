@@ -9,11 +9,12 @@ its name begins.
 import numpy as np
 import published
 import published_evolving
+import published_peripheral
 import pytest
 import torch
 from torch import Tensor
 
-CASES = published.CASES | published_evolving.CASES
+CASES = published.CASES | published_evolving.CASES | published_peripheral.CASES
 TOLERANCE = 1e-9
 
 

@@ -2,6 +2,7 @@
 
 from unroll.attention.base import Attention, Carry, Traits, hide_tokens
 from unroll.attention.check import check_attention
+from unroll.attention.distance_projection import DistanceProjection
 from unroll.attention.evolution import Evolution
 from unroll.attention.evolving import EvolvingAttention
 from unroll.attention.evolving_heads import EvolvingHeads, merge_untransposed
@@ -10,7 +11,10 @@ from unroll.attention.gated_positional import GatedPositionalAttention
 from unroll.attention.hopfield import HopfieldAttention
 from unroll.attention.iterative import IterativeAttention, Readout
 from unroll.attention.kernel import KernelAttention
+from unroll.attention.offsets import OffsetPlane, distances
 from unroll.attention.padding import RealFirst
+from unroll.attention.peripheral import PeripheralAttention
+from unroll.attention.position_network import PositionNetwork
 from unroll.attention.positional import PositionalAttention
 from unroll.attention.registry import attentions, create, from_dict, names, register
 from unroll.attention.relative import RelativeGrid, RelativeSequence, grid_offsets
@@ -27,6 +31,7 @@ __all__ = [
     "Attention",
     "Carry",
     "ContractError",
+    "DistanceProjection",
     "Evolution",
     "EvolvingAttention",
     "EvolvingHeads",
@@ -34,6 +39,9 @@ __all__ = [
     "HopfieldAttention",
     "IterativeAttention",
     "KernelAttention",
+    "OffsetPlane",
+    "PeripheralAttention",
+    "PositionNetwork",
     "PositionalAttention",
     "RandomFeatures",
     "Readout",
@@ -52,6 +60,7 @@ __all__ = [
     "attentions",
     "check_attention",
     "create",
+    "distances",
     "from_dict",
     "grid_offsets",
     "hide_tokens",

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Self
 
 import torch
 from torch import Tensor, nn
@@ -112,6 +112,13 @@ class Attention(Remembering, nn.Module, ABC):
     ) -> Annotated[Tensor, "B H N N"]:
         """Return the map with which :meth:`attend` mixes, given the same arguments."""
         return self.attention_map(x, mask, carry) if self.traits.carries else self.attention_map(x, mask)
+
+    def at_depth(self, layer: int, depth: int) -> Self:
+        """Return the layer, with the weights that one starts with as number ``layer``, from 0, of ``depth`` in a row.
+
+        Models call it once, when they are built. To most attentions it makes no difference.
+        """
+        return self
 
     def check_input(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Return x with masked tokens put to zero, so that not even NaN gets through from padding.

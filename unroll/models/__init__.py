@@ -2,9 +2,13 @@
 
 from unroll.models.augmented import AugmentedBlock, AugmentedConvolution
 from unroll.models.block import Block
+from unroll.models.conditional_positions import ConditionalPositions
+from unroll.models.convolutional_embedding import ConvolutionalEmbedding
+from unroll.models.image_model import ImageModel
 from unroll.models.mlp import Mlp
 from unroll.models.multihead import MultiheadAttention
 from unroll.models.norm_block import NormBlock
+from unroll.models.pervit import PerViT, Stages
 from unroll.models.swap import Replaced, Swapped, swap
 from unroll.models.timeseries import EADCTransformer, SeriesModel, TimeSeriesTransformer
 from unroll.models.token_norm import TokenNorm
@@ -14,12 +18,17 @@ __all__ = [
     "AugmentedBlock",
     "AugmentedConvolution",
     "Block",
+    "ConditionalPositions",
+    "ConvolutionalEmbedding",
     "EADCTransformer",
+    "ImageModel",
     "Mlp",
     "MultiheadAttention",
     "NormBlock",
+    "PerViT",
     "Replaced",
     "SeriesModel",
+    "Stages",
     "Swapped",
     "TimeSeriesTransformer",
     "TokenNorm",

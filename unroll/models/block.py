@@ -14,8 +14,11 @@ class Block(nn.Module):
     Args:
         attention: the layer that mixes tokens; it sets the width.
         mlp_ratio: hidden width of the Mlp as a multiple of the model width.
+        before: what tokens pass on their way to the first norm, such as an encoding of their positions.
+        out: width of the output; where it is another, a linear map of u takes the place of u in y.
+        eps: of the norms.
 
-    Shapes: [B, N, C] to [B, N, C], and the carry from layer to layer.
+    Shapes: [B, N, C] to [B, N, out], and the carry from layer to layer.
 
     Source: Xiong et al. 2020 (pre-norm); Dosovitskiy et al. 2021, eq. 2 and 3.
 
@@ -26,17 +29,28 @@ class Block(nn.Module):
         torch.Size([2, 49, 64])
     """
 
-    def __init__(self, attention: Attention, *, mlp_ratio: float = 2.0) -> None:
+    def __init__(
+        self,
+        attention: Attention,
+        *,
+        mlp_ratio: float = 2.0,
+        before: nn.Module | None = None,
+        out: int | None = None,
+        eps: float = 1e-5,
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(attention.dim)
+        width = attention.dim
+        norm = nn.LayerNorm(width, eps=eps)
+        self.norm1 = norm if before is None else nn.Sequential(before, norm)
         self.attention = attention
-        self.norm2 = nn.LayerNorm(attention.dim)
-        self.mlp = Mlp(attention.dim, round(mlp_ratio * attention.dim))
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = Mlp(width, round(mlp_ratio * width), out)
+        self.residual = nn.Identity() if out in (None, width) else nn.Linear(width, out)
 
     def forward(self, x: Tensor, carry: Carry | None = None, mask: Tensor | None = None) -> tuple[Tensor, Carry | None]:
         heard, carry = self.attention.attend(self.norm1(x), carry, mask)
         x = x + heard
-        return x + self.mlp(self.norm2(x)), carry
+        return self.residual(x) + self.mlp(self.norm2(x)), carry
 
     def attention_maps(self, x: Tensor, carry: Carry | None = None, mask: Tensor | None = None) -> list[Tensor]:
         """Return the map of the block's attention, [B, H, N, N], given what ``forward`` is given."""

@@ -29,9 +29,11 @@ def inherit(layer: Attention, source: Source) -> tuple[tuple[str, ...], tuple[st
             lost.append(f"{name} (of shape {list(given.weight.shape)})")
             continue
         place.weight.copy_(given.weight)
-        if given.bias is None:
+        if place.bias is None and given.bias is not None:
+            lost.append(f"the bias of {name}")
+        elif place.bias is not None and given.bias is None:
             place.bias.zero_()
-        else:
+        elif place.bias is not None:
             place.bias.copy_(given.bias)
         kept.append(name)
     return (*kept, *source.kept), (*lost, *source.lost)
@@ -43,8 +45,9 @@ def _places(layer: Attention) -> dict[str, Affine]:
     output = getattr(layer, "output", None)
     places = {}
     if isinstance(projection, nn.Linear):
-        maps = map(Affine, projection.weight.split(layer.dim), projection.bias.split(layer.dim))
-        places |= zip(_MAPS[projection.out_features // layer.dim], maps, strict=True)
+        weights = projection.weight.split(layer.dim)
+        biases = [None] * len(weights) if projection.bias is None else projection.bias.split(layer.dim)
+        places |= zip(_MAPS[len(weights)], map(Affine, weights, biases), strict=True)
     if isinstance(output, nn.Linear):
         places["output"] = Affine.of(output)
     return places

@@ -138,6 +138,9 @@ def swap(
             kept, lost = inherit(layer, source)
             hosts[id(site.module)] = family.host(layer, site.module).train(site.module.training), kept, lost
         rows.append(Replaced(site, family.name, *hosts[id(site.module)]))
+    layers = list(dict.fromkeys(row.layer for row in rows))
+    for index, layer in enumerate(layers):
+        layer.at_depth(index, len(layers))
     # All that can fail is done: from here on the model is changed.
     nesting = {owner: None for row in rows for owner in row.site.owners if getattr(owner, "use_nested_tensor", False)}
     for encoder in nesting:

@@ -141,8 +141,8 @@ class TimeSeriesTransformer(SeriesModel):
     ) -> None:
         grid = (1, length) if attentions[attention].traits.needs_grid else None
         layers = (
-            create(attention, dim=dim, heads=heads, grid=grid, **(options or {}))
-            for _ in range(validate.count("depth", depth))
+            create(attention, dim=dim, heads=heads, grid=grid, **(options or {})).at_depth(index, depth)
+            for index in range(validate.count("depth", depth))
         )
         blocks = [NormBlock(layer, hidden=hidden, dropout=dropout) for layer in layers]
         sizes = {"channels": channels, "length": length, "outputs": outputs, "dim": dim}

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from unroll import validate
 from unroll.attention import create
 from unroll.models.block import Block
+from unroll.models.image_model import ImageModel
 
 
-class ViT(nn.Module):
+class ViT(ImageModel):
     """A vision transformer: patches, their positions, pre-norm blocks, the mean of the tokens, a linear head.
 
     There is no class token, so the tokens are exactly the grid of patches.
@@ -61,65 +62,20 @@ class ViT(nn.Module):
         mean: float = 0.0,
         std: float = 1.0,
     ) -> None:
-        super().__init__()
-        height, width = _pair("image_size", image_size)
-        for name, value in {
-            "channels": channels,
-            "classes": classes,
-            "patch": patch,
-            "dim": dim,
-            "depth": depth,
-        }.items():
+        super().__init__(image_size=image_size, channels=channels, mean=mean, std=std)
+        for name, value in {"classes": classes, "patch": patch, "dim": dim, "depth": depth}.items():
             validate.count(name, value)
+        _, height, width = self.image_shape
         if height % patch or width % patch:
             raise ValueError(f"image_size must be divisible by patch = {patch}, got {image_size}")
-        self.image_shape = (channels, height, width)
         self.grid = (height // patch, width // patch)
-        self.register_buffer("mean", torch.tensor(float(mean)))
-        self.register_buffer("std", torch.tensor(float(validate.positive("std", std))))
         self.embed = nn.Conv2d(channels, dim, kernel_size=patch, stride=patch)
         places = self.grid[0] * self.grid[1]
         self.positions = nn.Parameter(0.02 * torch.randn(1, places, dim)) if positions else None
-        layers = (create(attention, dim=dim, heads=heads, grid=self.grid, **(options or {})) for _ in range(depth))
+        layers = (
+            create(attention, dim=dim, heads=heads, grid=self.grid, **(options or {})).at_depth(index, depth)
+            for index in range(depth)
+        )
         self.blocks = nn.ModuleList(Block(layer, mlp_ratio=mlp_ratio) for layer in layers)
         self.norm = nn.LayerNorm(dim)
         self.head = nn.Linear(dim, classes)
-
-    def tokens(self, images: Tensor) -> Tensor:
-        """Return the tokens that enter the first block, [B, N, C].
-
-        Raises:
-            ValueError: when the images do not have the size that the model was built for.
-        """
-        validate.shape("images", images, ("batch", *self.image_shape))
-        patches = self.embed((images - self.mean) / self.std).flatten(2).transpose(1, 2)
-        return patches if self.positions is None else patches + self.positions
-
-    def attention_inputs(self, images: Tensor) -> list[Tensor]:
-        """Return what each attention layer sees, [B, N, C] a layer: for maps, traces and metrics."""
-        x, carry, seen = self.tokens(images), None, []
-        for block in self.blocks:
-            seen.append(block.norm1(x))
-            x, carry = block(x, carry)
-        return seen
-
-    def attention_maps(self, images: Tensor) -> list[Tensor]:
-        """Return who hears whom in each layer, [B, H, N, N] a layer: what was carried from layer to layer counts."""
-        x, carry, maps = self.tokens(images), None, []
-        for block in self.blocks:
-            maps += block.attention_maps(x, carry)
-            x, carry = block(x, carry)
-        return maps
-
-    def forward(self, images: Tensor) -> Tensor:
-        x, carry = self.tokens(images), None
-        for block in self.blocks:
-            x, carry = block(x, carry)
-        return self.head(self.norm(x).mean(dim=1))
-
-
-def _pair(name: str, value: tuple[int, int]) -> tuple[int, int]:
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ValueError(f"{name} must be (height, width), got {value!r}")
-    height, width = value
-    return validate.count(f"{name} height", height), validate.count(f"{name} width", width)

@@ -62,7 +62,7 @@ def _inside(model: ViT, exam: Split) -> Iterator[Row]:
     """Look at each attention layer on the tokens that it sees in the trained network."""
     for index, ratio in enumerate(loudness(model, exam.first(MAP_IMAGES).images)):
         yield _row("loudness", f"layer {index + 1}", 0, ratio)
-    maps = model.attention_maps(exam.first(MAP_IMAGES).images.to(model.positions.device))
+    maps = model.attention_maps(exam.first(MAP_IMAGES).images.to(model.mean.device))
     for index, (layer, x) in enumerate(attention_layers(model, exam)):
         where = f"layer {index + 1}"
         yield _row("effective tokens", where, 0, effective_tokens(maps[index]))

@@ -41,7 +41,7 @@ def heard_by(model: ViT, image: Tensor, patch: int, solver: Solver, layer: int =
     if not 0 <= patch < rows * columns:
         raise ValueError(f"patch must lie between 0 and {rows * columns - 1}, got {patch}")
     with torch.no_grad():
-        x = model.attention_inputs(image[None].to(next(model.parameters()).device))[layer]
+        x = model.attention_inputs(image[None].to(model.mean.device))[layer]
     attention = attention.with_solver(solver)
     return attention.attention_map(x)[0, :, patch].mean(0).view(rows, columns).cpu(), attention.solve(x)
 

@@ -80,7 +80,7 @@ def loudness(model: ViT, images: Annotated[Tensor, "B channels height width"]) -
 
     Far above 1, what stood in the tokens before is drowned: the layer has replaced it. Means over tokens and images.
     """
-    x, carry, ratios = model.tokens(images.to(next(model.parameters()).device)), None, []
+    x, carry, ratios = model.tokens(images.to(model.mean.device)), None, []
     for block in model.blocks:
         output, _ = block.attention.attend(block.norm1(x), carry)
         ratios.append((output.norm(dim=-1) / x.norm(dim=-1).clamp_min(1e-30)).mean().item())

@@ -17,7 +17,9 @@ _FACTORS = Entry(
 # The sturdiest draw of the search with a true threshold and a convex energy.
 _DRAWN = Entry("vars-d", DRAW_10, "vars-d, draw 10")
 # Attentions that tell places apart by themselves, on tokens that do not.
-_PLACED = tuple(Entry(name, positions=False) for name in ("relative-position-bias", "gated-positional", "rotary"))
+_PLACED = tuple(
+    Entry(name, positions=False) for name in ("relative-position-bias", "gated-positional", "rotary", "peripheral")
+)
 _FOUR = (
     Entry("softmax"),
     Entry("kernel"),

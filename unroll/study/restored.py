@@ -83,7 +83,7 @@ def restored_accuracy(network: Network, data: Split, severity: int = 4, batch: i
                 correct += (model(seen.to(device)).argmax(dim=1).cpu() == labels).sum().item()
         return 100 * correct / len(data)
 
-    device = next(model.parameters()).device
+    device = model.mean.device
     whole, rows = judge(data.images), []
     for name in (name for name in STANDARD if name in corruptions):
         images = corrupt(data, name, severity).images
