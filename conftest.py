@@ -1,11 +1,13 @@
 """Settings of the whole test run."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import matplotlib as mpl
 import pytest
 import torch
+from matplotlib import pyplot as plt
 
 mpl.use("Agg")
 torch.set_num_threads(1)  # on the small tensors of the tests, threads only get in each other's way
@@ -26,3 +28,10 @@ def _seeded(doctest_namespace: dict[str, object]) -> None:
     """Every test starts from the same random state; examples in docstrings know torch."""
     torch.manual_seed(0)
     doctest_namespace["torch"] = torch
+
+
+@pytest.fixture(autouse=True)
+def _figures_closed() -> Iterator[None]:
+    """No test leaves a figure open."""
+    yield
+    plt.close("all")

@@ -207,8 +207,10 @@ def test_the_command_writes_what_it_says(tmp_path, capsys, monkeypatch):
     command = ["timeseries", "--sets", "CardanoSentiment", "--models", "transformer", "dilated convolution"]
     command += ["--seeds", "1", "--epochs", "1", "--out", str(out), "--store", str(store)]
     assert main(command) == 0
-    assert {path.name for path in out.iterdir()} == {"table.csv", "gains.csv", "ranking.png", "configuration.json"}
+    written = {"table.csv", "gains.csv", "maps.csv", "maps.png", "ranking.png", "configuration.json"}
+    assert {path.name for path in out.iterdir()} == written
     assert len(pd.read_csv(out / "table.csv")) == 2
+    assert set(pd.read_csv(out / "maps.csv").model) == {"transformer"}  # the other one has none
     said = capsys.readouterr().out
     assert "average rank over 1 sets; critical difference" in said
     assert "too few seeds" in said

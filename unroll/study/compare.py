@@ -40,15 +40,18 @@ class Comparison:
         return summarise(self.table)
 
     def plot(self) -> dict[str, Figure]:
-        """Return the three figures: convergence, sparsity, robustness."""
-        return {
+        """Return the figures: convergence, sparsity, robustness, and maps where the table tells of several layers'."""
+        drawn = {
             "convergence": figures.convergence(self.table),
             "sparsity": figures.sparsity(self.table),
             "robustness": figures.robustness(self.table),
         }
+        if (self.table.measure == "similarity to the layer before").any():
+            drawn["maps"] = figures.maps(self.table)
+        return drawn
 
     def save(self, folder: Path) -> None:
-        """Write the table (CSV), the configuration (JSON) and the three figures (PNG), each in one move."""
+        """Write the table (CSV), the configuration (JSON) and the figures (PNG), each in one move."""
         folder.mkdir(parents=True, exist_ok=True)
         write_aside(folder / TABLE, lambda path: self.table.to_csv(path, index=False, float_format="%.6g"))
         text = json.dumps(self.configuration, indent=2) + "\n"

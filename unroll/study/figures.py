@@ -1,7 +1,7 @@
-"""The three figures of a comparison, each from the tidy table alone."""
+"""The figures of a comparison, each from the tidy table alone."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ from unroll.study.style import markers, palette, theme
 
 # Where several seeds were run, bands and bars span all of them: a range, not an interval of confidence.
 _SPREAD = ("pi", 100)
+_COUNTS = ("effective tokens", "map rank")
 
 
 def convergence(table: pd.DataFrame) -> Figure:
@@ -41,19 +42,17 @@ def sparsity(table: pd.DataFrame) -> Figure:
         "mixing": ("share of the map off its diagonal", "How much comes from others?"),
         "exact zeros": ("share of exact zeros", "How sparse is the code?"),
     }
-    panels = {measure: told for measure, told in panels.items() if (table.measure == measure).any()}
-    with theme():
-        figure, axes = plt.subplots(1, len(panels), figsize=(15, 4.8))
-        for axis, (measure, (label, title)) in zip(axes, panels.items(), strict=True):
-            part = table[table.measure == measure]
-            part = part.assign(level=part.condition.str.removeprefix("layer ").astype(int))
-            _lines(axis, part, table, every=1)
-            axis.set(xlabel="layer", ylabel=label, title=title)
-            axis.set_xticks(sorted(part.level.unique()))
-            # A little room below zero, so that a line of zeros is seen.
-            axis.set_ylim(*((0, None) if measure == "effective tokens" else (-0.03, 1.03)))
-        _share_legend(figure, *axes)
-    return figure
+    return _by_layer(table, panels)
+
+
+def maps(table: pd.DataFrame) -> Figure:
+    """Draw, layer by layer, how much a map is like that of another layer, and its rank."""
+    panels = {
+        "similarity to the layer before": ("correlation of the maps", "Like the layer before?"),
+        "similarity to layer 1": ("correlation of the maps", "Like layer 1?"),
+        "map rank": ("effective rank of the map", "Of what rank is a map?"),
+    }
+    return _by_layer(table, panels)
 
 
 def robustness(table: pd.DataFrame) -> Figure:
@@ -81,6 +80,23 @@ def save(figure: Figure) -> Callable[[Path], None]:
         plt.close(figure)
 
     return write
+
+
+def _by_layer(table: pd.DataFrame, panels: Mapping[str, tuple[str, str]]) -> Figure:
+    """Draw a panel a measure that the table holds, each with the label of its axis and its title."""
+    panels = {measure: told for measure, told in panels.items() if (table.measure == measure).any()}
+    with theme():
+        figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4.8))
+        for axis, (measure, (label, title)) in zip(axes, panels.items(), strict=True):
+            part = table[table.measure == measure]
+            part = part.assign(level=part.condition.str.removeprefix("layer ").astype(int))
+            _lines(axis, part, table, every=1)
+            axis.set(xlabel="layer", ylabel=label, title=title)
+            axis.set_xticks(sorted(part.level.unique()))
+            # A little room below zero, so that a line of zeros is seen.
+            axis.set_ylim(*((0, None) if measure in _COUNTS else (min(-0.03, part.value.min()), 1.03)))
+        _share_legend(figure, *axes)
+    return figure
 
 
 def _lines(axis: Axes, part: pd.DataFrame, table: pd.DataFrame, every: int | list[int]) -> None:

@@ -12,13 +12,13 @@ from unroll.study.figures import save
 from unroll.study.files import write_aside
 from unroll.study.series.contenders import contenders
 from unroll.study.series.data import series_sets
-from unroll.study.series.figure import ranking
+from unroll.study.series.figure import changes, ranking
 from unroll.study.series.study import SETS, SeriesOutcome, SeriesSettings, run_series_study
 from unroll.study.series.training import SeriesRecipe
 from unroll.study.series.verdict import critical_difference, friedman, gains, ranks, scores
 from unroll.study.training import pick_device
 
-GAINS, MAPS, RANKING = "gains.csv", "maps.csv", "ranking.png"
+GAINS, MAPS, RANKING, MAPS_DRAWN = "gains.csv", "maps.csv", "ranking.png", "maps.png"
 
 
 def timeseries(options: argparse.Namespace) -> None:
@@ -74,6 +74,8 @@ def write_study(outcome: SeriesOutcome, settings: SeriesSettings, folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in ((TABLE, table), (MAPS, outcome.maps)):
         write_aside(folder / name, lambda path, rows=rows: rows.to_csv(path, index=False, float_format="%.6g"))
+    if len(outcome.maps):
+        write_aside(folder / MAPS_DRAWN, save(changes(outcome.maps)))
     configuration = {**asdict(settings), "environment": describe_environment(pick_device())}
     write_aside(folder / CONFIGURATION, lambda path: path.write_text(json.dumps(configuration, indent=2) + "\n"))
     if len(settings.models) > 1:

@@ -1,9 +1,10 @@
-"""The critical-difference diagram: average ranks on a line, and bars over those that no test tells apart."""
+"""The critical-difference diagram, and how maps change from layer to layer."""
 
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from unroll.study import figures
 from unroll.study.series.verdict import critical_difference, ranks
 from unroll.study.style import markers, palette, theme
 
@@ -29,6 +30,18 @@ def ranking(table: pd.DataFrame) -> Figure:
         )
         axis.yaxis.set_visible(False)
     return figure
+
+
+def changes(maps: pd.DataFrame) -> Figure:
+    """Draw, layer by layer, how much a map is like those of other layers, as means over the sets.
+
+    Their rank is left out: it grows with the steps of a series, and sets differ in theirs.
+    """
+    alike = maps[maps.measure.str.startswith("similarity")]
+    means = alike.groupby(["model", "seed", "layer", "measure"], sort=False).value.mean().reset_index()
+    return figures.maps(
+        means.rename(columns={"model": "attention"}).assign(condition="layer " + means.layer.astype(str))
+    )
 
 
 def cliques(average: pd.Series, limit: float) -> list[tuple[int, int]]:
