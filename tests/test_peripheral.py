@@ -31,7 +31,7 @@ def slopes(module, upstream, *inputs):
 
 @settings(max_examples=12, deadline=None)
 @given(
-    grid=st.tuples(st.integers(1, 5), st.integers(3, 5)),
+    grid=st.tuples(st.integers(1, 5), st.integers(2, 5)),
     heads=st.integers(1, 3),
     side=st.sampled_from([1, 3, 5]),
     seed=st.integers(0, 10**6),
@@ -41,10 +41,9 @@ def test_the_plane_of_offsets_gives_what_an_image_for_every_query_gives(grid, he
     theirs = DirectPosition(ours)
     torch.testing.assert_close(ours().exp(), theirs(), atol=1e-9, rtol=0)
     upstream = torch.randn_like(theirs())
-    by_ours = slopes(ours, upstream / theirs().detach())  # that of log P, and not of P
+    by_ours = slopes(ours, upstream * theirs().detach())  # that of P, by log P
     for one, other in zip(by_ours, slopes(theirs, upstream), strict=True):
-        # What the norms take out has no gradient but round-off, which a flat image multiplies by 1 / sqrt(eps).
-        torch.testing.assert_close(one, other, atol=1e-7, rtol=1e-7)
+        torch.testing.assert_close(one, other, atol=1e-8, rtol=1e-8)
 
 
 def test_the_layer_is_the_released_one():
