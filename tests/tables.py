@@ -129,7 +129,7 @@ VARIANTS = {
     "evolving-grid": ("evolving", {}),
     "evolving-grid-causal": ("evolving", {"causal": True, "beta": 0.4}),
     "peripheral": ("peripheral", {}),
-    "peripheral-oblong": ("peripheral", {"grid": (2, 5)}),
+    "peripheral-oblong": ("peripheral", {"grid": (1, 9)}),
     "peripheral-layers": ("peripheral", {"projection": "layers"}),
     "peripheral-distance": ("peripheral", {"projection": "distance"}),
     **{f"vars-d-{bound}": ("vars-d", {"bound": bound, "templates": 3}) for bound in problems.BOUNDS},
