@@ -77,8 +77,8 @@ class _PeripheralProjection(torch.autograd.Function):
                 near.add_(far)
             z = blocks.on_grid.flatten(2)
             normed[places], _, spread[places] = torch.native_layer_norm(z, z.shape[-1:], None, None, eps)
-            logits = torch.addcmul(shift[:, None], normed[places], scale[:, None])
-            output[:, blocks.queries(places)] = F.logsigmoid(logits).flip(0).transpose(0, 1)
+            scaled = torch.addcmul(shift[:, None], normed[places], scale[:, None])
+            output[:, blocks.queries(places)] = F.logsigmoid(scaled).flip(0).transpose(0, 1)
         ctx.save_for_backward(taps, weights, kernel, scale, shift, normed, spread)
         return output
 

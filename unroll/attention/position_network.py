@@ -24,9 +24,10 @@ class PositionNetwork(nn.Module):
         P = \sigma(\mathrm{norm}_2(\kappa_2 * \mathrm{relu}(\mathrm{norm}_1(\kappa_1 * (w R + b)))))
 
     R are the Euclidean distances from one query to all keys, and to places beside the grid, as an image. A norm takes
-    mean and variance of each channel over the image of one query. Three linear maps precede the first of them, so it is
-    the plane of offsets that is convolved, once, and what the norm needs is known beforehand (see
-    :class:`OffsetPlane`). Biases before a norm have no effect, and exist only as published.
+    mean and variance of each channel over the image of one query. All that precedes the first of them is linear in the
+    distances: the plane of offsets is convolved once for all queries, and the norm's mean and variance are a linear and
+    a quadratic form of the kernel (see :class:`OffsetPlane`). Biases before a norm have no effect, and exist only as
+    published.
 
     Args:
         heads: number of heads H; there are 4 H hidden channels.
