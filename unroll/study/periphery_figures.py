@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from unroll.study.periphery import REGIONS
 from unroll.study.style import markers, theme
 
-# From light to dark as regions lie farther out; the hatching tells them apart without colour.
-_SHADES = dict(zip(REGIONS, ("#fde8c8", "#e69f00", "#0072b2", "#1b2a41"), strict=True))
+# Colour-blind safe, and from light to dark as regions lie farther out; the hatching tells them apart without colour.
+_SHADES = dict(zip(REGIONS, ("#fff3d6", "#e69f00", "#56b4e9", "#0072b2"), strict=True))
 _HATCHES = dict(zip(REGIONS, ("", "//", "..", "xx"), strict=True))
 
 
@@ -60,7 +60,8 @@ def draw_regions(table: pd.DataFrame) -> Figure:
             )
             below += counts[region].to_numpy()
         axis.set(xlabel="layer", ylabel="number of heads", title="Which regions do heads look at?", xticks=layers)
-        figure.legend(loc="outside upper center", ncols=len(REGIONS))
+        axis.yaxis.get_major_locator().set_params(integer=True)
+        figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
