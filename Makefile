@@ -48,6 +48,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m unroll bench --out benchmarks
 	$(BIN)/python benchmarks/solvers.py
+	$(BIN)/python benchmarks/peripheral.py
 
 notebooks: $(READY)
 	$(EXECUTE) notebooks/*.ipynb

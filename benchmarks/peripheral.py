@@ -50,12 +50,13 @@ def layers(shape: Shape) -> pd.DataFrame:
     """Time whole layers, down to their input."""
     side = round(shape.tokens**0.5)
     size = {"dim": shape.dim, "heads": shape.heads, "grid": (side, side)}
-    ours = create("peripheral", **size)
+    kept = create("peripheral", **size)
+    kept.position.requires_grad_(False)
     rivals = {
         "softmax": create("softmax", **size),
-        "ours": ours,
+        "ours": create("peripheral", **size),
+        "ours, position kept": kept,
         "released arithmetic": DirectAttention(create("peripheral", published=True, **size)),
-        "ours, position kept": create("peripheral", **size).requires_grad_(False),
     }
     x = torch.randn(shape.batch, shape.tokens, shape.dim, requires_grad=True)
     upstream = torch.randn_like(x)

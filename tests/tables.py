@@ -134,7 +134,7 @@ VARIANTS = {
     "rotary": ("rotary", {}),
     "rotary-slow": ("rotary", {"base": 10_000.0, "heads": 1}),
     "peripheral": ("peripheral", {}),
-    "peripheral-oblong": ("peripheral", {"grid": (2, 5)}),
+    "peripheral-oblong": ("peripheral", {"grid": (1, 9)}),
     "peripheral-layers": ("peripheral", {"projection": "layers"}),
     "peripheral-distance": ("peripheral", {"projection": "distance"}),
     **{f"vars-d-{bound}": ("vars-d", {"bound": bound, "templates": 3}) for bound in problems.BOUNDS},

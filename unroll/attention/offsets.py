@@ -47,15 +47,19 @@ class OffsetPlane(Described):
         distances = torch.hypot(vertical[:, None], horizontal) * spacing(grid)
         taps = distances.unfold(0, side, 1).unfold(1, side, 1).flatten(2)
 
-        def window_means(planes: Annotated[Tensor, "Y X P"]) -> Annotated[Tensor, "height width P"]:
-            rows = F.avg_pool2d(planes.permute(2, 0, 1), (height + side - 1, 1), stride=1)
-            return F.avg_pool2d(rows, (1, width + side - 1), stride=1).permute(1, 2, 0)
-
-        means = window_means(taps)
-        products = window_means((taps[..., :, None] * taps[..., None, :]).flatten(2)).unflatten(2, (side**2, -1))
+        size = (height + side - 1, width + side - 1)
+        means = _window_means(taps, size)
+        products = (taps[..., :, None] * taps[..., None, :]).flatten(2)
+        products = _window_means(products, size).unflatten(2, (side**2, -1))
         covariances = products - means[..., :, None] * means[..., None, :]
         taps = torch.cat([taps, torch.ones_like(taps[..., :1])], dim=-1)
         return cls(*(part.contiguous().to(dtype) for part in (taps, means, covariances)))
+
+
+def _window_means(planes: Annotated[Tensor, "Y X P"], size: tuple[int, int]) -> Annotated[Tensor, "height width P"]:
+    """Return the means over all windows of this (height, width)."""
+    rows = F.avg_pool2d(planes.permute(2, 0, 1), (size[0], 1), stride=1)
+    return F.avg_pool2d(rows, (1, size[1]), stride=1).permute(1, 2, 0)
 
 
 def spacing(grid: tuple[int, int]) -> float:

@@ -9,7 +9,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
 # Numbers that a block of windows may take up: a CPU's cache holds the first; elsewhere few launches count.
-_CACHED, _LAUNCHED = 2**19, 2**26
+_CACHED, _LAUNCHED = 2**20, 2**26
 
 
 def peripheral_projection(
@@ -77,8 +77,8 @@ class _PeripheralProjection(torch.autograd.Function):
                 near.add_(far)
             z = blocks.on_grid.flatten(2)
             normed[places], _, spread[places] = torch.native_layer_norm(z, z.shape[-1:], None, None, eps)
-            logits = torch.addcmul(shift[:, None], normed[places], scale[:, None])
-            output[:, blocks.queries(places)] = F.logsigmoid(logits).flip(0).transpose(0, 1)
+            scaled = torch.addcmul(shift[:, None], normed[places], scale[:, None])
+            output[:, blocks.queries(places)] = F.logsigmoid(scaled).flip(0).transpose(0, 1)
         ctx.save_for_backward(taps, weights, kernel, scale, shift, normed, spread)
         return output
 
@@ -88,7 +88,8 @@ class _PeripheralProjection(torch.autograd.Function):
         taps, weights, kernel, scale, shift, normed, spread = ctx.saved_tensors
         blocks = _Blocks(taps, weights, kernel)
         by_weights = weights.new_empty(weights.shape).flatten(0, 1)
-        by_matrix, by_scale, by_shift = (torch.zeros_like(part) for part in (blocks.matrix[0], scale, shift))
+        by_matrix = torch.zeros_like(blocks.matrix, memory_format=torch.contiguous_format)
+        by_scale, by_shift = torch.zeros_like(scale), torch.zeros_like(shift)
         blocks.products.zero_()  # what lies beside the grid stays zero
         for places, image, windows in blocks:
             z = normed[places]
@@ -102,11 +103,11 @@ class _PeripheralProjection(torch.autograd.Function):
             for near, far in blocks.moved:
                 far.copy_(near)
             products = blocks.products.flatten(1, 2)
-            by_matrix += torch.bmm(products, image.mT).sum(0)
+            by_matrix.baddbmm_(products, image.mT)
             by_image = torch.bmm(blocks.matrix.mT, products, out=blocks.slopes)
             torch.ops.aten.threshold_backward.grad_input(by_image, image, 0, grad_input=by_image)
             torch.bmm(windows.mT, by_image.mT, out=by_weights[places])
-        by_kernel = by_matrix.unflatten(0, (*kernel.shape[2:], -1)).permute(2, 3, 0, 1)
+        by_kernel = by_matrix.sum(0).unflatten(0, (*kernel.shape[2:], -1)).permute(2, 3, 0, 1)
         return None, by_weights.view(weights.shape), by_kernel, by_scale, by_shift, None
 
 

@@ -24,16 +24,18 @@ class PositionNetwork(nn.Module):
         P = \sigma(\mathrm{norm}_2(\kappa_2 * \mathrm{relu}(\mathrm{norm}_1(\kappa_1 * (w R + b)))))
 
     R are the Euclidean distances from one query to all keys, and to places beside the grid, as an image. A norm takes
-    mean and variance of each channel over the image of one query. Three linear maps precede the first of them, so it is
-    the plane of offsets that is convolved, once, and what the norm needs is known beforehand (see
-    :class:`OffsetPlane`). Biases before a norm have no effect, and exist only as published.
+    mean and variance of each channel over the image of one query. All that precedes the first of them is linear in the
+    distances: the plane of offsets is convolved once for all queries, and the norm's mean and variance are a linear and
+    a quadratic form of the kernel (see :class:`OffsetPlane`). Biases before a norm have no effect, and exist only as
+    published.
 
     Args:
         heads: number of heads H; there are 4 H hidden channels.
         grid: (height, width) of the tokens.
         side: of the kernels: 3 for a neighbourhood, 1 for none.
-        symmetric: start with hidden channels that are all alike, and heads too, as released. Alike they remain: their
-            gradients are the same, so that four H channels do the work of one.
+        symmetric: start with hidden channels that are all alike, and heads too, as released. Alike the channels remain:
+            their gradients are the same, so that 4 H do the work of one. Otherwise weights differ by random factors
+            between 1/2 and 3/2, and channels rise at different distances.
         published: have the released biases.
 
     Shapes: log P, [H, N, N], N = height x width; P lies between 0 and 1.
@@ -67,7 +69,10 @@ class PositionNetwork(nn.Module):
                 nn.init.zeros_(part.bias)
             if not symmetric:
                 part.weight.data.mul_(unlike(part.weight))
+        if not symmetric:
+            nn.init.uniform_(self.norm1.bias, -1, 1)  # channels that rise at different distances
         self._plane: OffsetPlane | None = None
+        self._offsets(self.first.weight.dtype)
         self.start(0.0)
 
     @torch.no_grad()

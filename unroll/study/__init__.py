@@ -9,6 +9,16 @@ from unroll.study.maps import draw_heard, heard_by, settling
 from unroll.study.metrics import FixedPointReport, convergence, effective_tokens, fixed_point_report, loudness, mixing
 from unroll.study.networks import Network, inspect, load_network
 from unroll.study.other_solvers import under_solvers, with_solver
+from unroll.study.periphery import (
+    attended_distance,
+    nonlocality,
+    periphery,
+    position_share,
+    radial_profile,
+    reach,
+    regions,
+)
+from unroll.study.periphery_figures import draw_distances, draw_regions, draw_shares
 from unroll.study.photographs import assemble, patches, photograph
 from unroll.study.presets import presets
 from unroll.study.report import markdown
@@ -45,6 +55,7 @@ __all__ = [
     "Split",
     "accuracy",
     "assemble",
+    "attended_distance",
     "attention_layers",
     "build",
     "compare",
@@ -52,7 +63,10 @@ __all__ = [
     "corrupt",
     "corruptions",
     "datasets",
+    "draw_distances",
     "draw_heard",
+    "draw_regions",
+    "draw_shares",
     "effective_tokens",
     "fixed_point_report",
     "heard_by",
@@ -64,11 +78,17 @@ __all__ = [
     "markdown",
     "markers",
     "mixing",
+    "nonlocality",
     "palette",
     "patches",
+    "periphery",
     "photograph",
     "pick_device",
+    "position_share",
     "presets",
+    "radial_profile",
+    "reach",
+    "regions",
     "restored",
     "restored_accuracy",
     "run_study",

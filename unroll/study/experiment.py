@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from unroll.attention import IterativeAttention
-from unroll.models import ViT
+from unroll.models import ImageModel
 from unroll.study.data import Dataset, Split
 from unroll.study.metrics import (
     convergence,
@@ -27,7 +27,7 @@ LOOKED_AT = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # steps of the solv
 Row = dict[str, object]
 
 
-def run(entry: Entry, seed: int, settings: Settings, data: Dataset) -> tuple[list[Row], ViT]:
+def run(entry: Entry, seed: int, settings: Settings, data: Dataset) -> tuple[list[Row], ImageModel]:
     """Train and measure; return rows of the tidy table, and the trained network.
 
     A row holds attention, seed, measure, condition, level and value. Levels are severities for robustness, epochs for
@@ -45,20 +45,20 @@ def _row(measure: str, condition: str, level: int, value: float) -> Row:
     return {"measure": measure, "condition": condition, "level": level, "value": value}
 
 
-def _of_training(model: ViT, history: History) -> Iterator[Row]:
+def _of_training(model: ImageModel, history: History) -> Iterator[Row]:
     for epoch, loss in enumerate(history.loss, start=1):
         yield _row("training loss", "training", epoch, loss)
     yield _row("training seconds", "training", 0, history.seconds)
     yield _row("parameters", "training", 0, sum(p.numel() for p in model.parameters()))
 
 
-def _robustness(model: ViT, exam: Split, conditions: tuple[str, ...]) -> Iterator[Row]:
+def _robustness(model: ImageModel, exam: Split, conditions: tuple[str, ...]) -> Iterator[Row]:
     yield _row("accuracy", "clean", 0, accuracy(model, exam))
     for name, severity, images in spoiled(model, exam, conditions):
         yield _row("accuracy", name, severity, accuracy(model, images))
 
 
-def _inside(model: ViT, exam: Split) -> Iterator[Row]:
+def _inside(model: ImageModel, exam: Split) -> Iterator[Row]:
     """Look at each attention layer on the tokens that it sees in the trained network."""
     for index, ratio in enumerate(loudness(model, exam.first(MAP_IMAGES).images)):
         yield _row("loudness", f"layer {index + 1}", 0, ratio)
@@ -86,7 +86,9 @@ def _inside(model: ViT, exam: Split) -> Iterator[Row]:
 
 
 @torch.no_grad()
-def attention_layers(model: ViT, data: Split, images: int = MAP_IMAGES) -> Iterator[tuple[torch.nn.Module, Tensor]]:
+def attention_layers(
+    model: ImageModel, data: Split, images: int = MAP_IMAGES
+) -> Iterator[tuple[torch.nn.Module, Tensor]]:
     """Yield each attention layer of a model with the tokens that it sees on the first images, [B, N, C]."""
     model.eval()
     device = next(model.parameters()).device

@@ -11,14 +11,14 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from unroll.attention import IterativeAttention
-from unroll.models import ViT
+from unroll.models import ImageModel
 from unroll.solvers import Solution, Solver, Unrolled
 from unroll.study.style import theme
 
 STEPS = (1, 2, 5, 20, 100)
 
 
-def heard_by(model: ViT, image: Tensor, patch: int, solver: Solver, layer: int = 0) -> tuple[Tensor, Solution]:
+def heard_by(model: ImageModel, image: Tensor, patch: int, solver: Solver, layer: int = 0) -> tuple[Tensor, Solution]:
     """Return what one patch hears in an iterative layer of a trained model when ``solver`` runs it.
 
     Args:
@@ -68,7 +68,7 @@ def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None)
     axis.grid(visible=False)
 
 
-def settling(model: ViT, image: Tensor, patch: int, steps: Sequence[int] = STEPS) -> Figure:
+def settling(model: ImageModel, image: Tensor, patch: int, steps: Sequence[int] = STEPS) -> Figure:
     """Draw what one patch hears in the first layer after more and more solver steps, weights unchanged."""
     with theme():
         figure, axes = plt.subplots(1, len(steps) + 1, figsize=(2.3 * (len(steps) + 1), 2.9))

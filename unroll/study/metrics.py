@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unroll.attention import IterativeAttention
 from unroll.contracts import Kind, Problem
-from unroll.models import ViT
+from unroll.models import ImageModel
 from unroll.solvers import FISTA, Unrolled
 
 REFERENCE_STEPS = 2000
@@ -75,7 +75,7 @@ def map_similarity(one: Annotated[Tensor, "B H N N"], other: Annotated[Tensor, "
 
 
 @torch.no_grad()
-def loudness(model: ViT, images: Annotated[Tensor, "B channels height width"]) -> list[float]:
+def loudness(model: ImageModel, images: Annotated[Tensor, "B channels height width"]) -> list[float]:
     """Return |output| / |stream| of each attention layer: how loud it speaks into the tokens that it is added to.
 
     Far above 1, what stood in the tokens before is drowned: the layer has replaced it. Means over tokens and images.

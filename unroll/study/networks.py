@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from unroll.attention import IterativeAttention
-from unroll.models import ViT
+from unroll.models import ImageModel
 from unroll.study.data import DataError, Split, load
 from unroll.study.experiment import MAP_IMAGES, attention_layers
 from unroll.study.metrics import fixed_point_report, loudness, mixing
@@ -28,7 +28,7 @@ class Network:
         seed: that decided its start and its training.
     """
 
-    model: ViT
+    model: ImageModel
     entry: Entry
     data: str
     size: Size

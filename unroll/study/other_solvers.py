@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from unroll.attention import IterativeAttention
-from unroll.models import ViT
+from unroll.models import ImageModel
 from unroll.solvers import FISTA, Solver, Unrolled
 from unroll.study.data import Split
 from unroll.study.networks import Network
@@ -17,7 +17,7 @@ from unroll.study.training import accuracy
 STEPS = (1, 2, 3, 5, 10, 20, 50)
 
 
-def with_solver(model: ViT, solver: Solver) -> ViT:
+def with_solver(model: ImageModel, solver: Solver) -> ImageModel:
     """Return a copy of a network whose iterative layers are run by ``solver``; the weights are shared.
 
     Raises:
@@ -36,7 +36,7 @@ def with_solver(model: ViT, solver: Solver) -> ViT:
     return other
 
 
-def solvers_for(model: ViT) -> dict[str, Solver]:
+def solvers_for(model: ImageModel) -> dict[str, Solver]:
     """Return the solvers to try on a trained network: more and fewer steps of its own kind, and FISTA where it runs."""
     layer = model.blocks[0].attention
     if not isinstance(layer, IterativeAttention):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unroll import validate
 from unroll.attention import Attention
-from unroll.models import ViT
+from unroll.models import ImageModel
 from unroll.study.corruptions import corrupt, corruptions
 from unroll.study.data import Split
 from unroll.study.networks import Network
@@ -25,7 +25,7 @@ PARTS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
 
 
 @contextmanager
-def restored(model: ViT, clean: Tensor, part: str, layers: tuple[int, ...]) -> Iterator[None]:
+def restored(model: ImageModel, clean: Tensor, part: str, layers: tuple[int, ...]) -> Iterator[None]:
     """Run what is called within this context with one part of some attention layers as it is on the clean images.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from unroll import validate
 from unroll.attention.registry import attentions
-from unroll.models import ViT
+from unroll.models import ImageModel, PerViT, Stages, ViT
 from unroll.solvers import from_plain, to_plain
 from unroll.study.data import Dataset, datasets
 from unroll.study.robustness import STANDARD, conditions
@@ -22,6 +22,8 @@ class Entry:
         options: further keyword arguments of its constructor.
         label: the name when None.
         positions: learned positions are added to the tokens.
+        model: the network that carries it: "vit", or "pervit" for one with small convolutions before the tokens and
+            positions that tokens read off their neighbours (in one stage, of the study's size).
 
     Raises:
         ValueError: on an unknown name.
@@ -31,21 +33,26 @@ class Entry:
     options: Mapping[str, object] = field(default_factory=dict)
     label: str = ""
     positions: bool = True
+    model: Literal["vit", "pervit"] = "vit"
 
     def __post_init__(self) -> None:
         _ = attentions[self.attention]
+        validate.choice("model", self.model, ("vit", "pervit"))
         if not self.label:
             object.__setattr__(self, "label", self.attention)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the entry as plain values; positions only where there are none, as in files that know no choice."""
-        plain = {"attention": self.attention, "options": to_plain(self.options), "label": self.label}
-        return plain if self.positions else {**plain, "positions": False}
+        """Return the entry as plain values; choices are left out where they are as in files that know none."""
+        chosen = {"positions": self.positions} if not self.positions else {}
+        chosen |= {"model": self.model} if self.model != "vit" else {}
+        return {"attention": self.attention, "options": to_plain(self.options), "label": self.label, **chosen}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, object]) -> "Entry":
         """Return the entry that :meth:`to_dict` described."""
-        return cls(plain["attention"], from_plain(plain["options"]), plain["label"], plain.get("positions", True))
+        options = from_plain(plain["options"])
+        positions, model = plain.get("positions", True), plain.get("model", "vit")
+        return cls(plain["attention"], options, plain["label"], positions, model)
 
 
 @dataclass(frozen=True)
@@ -118,9 +125,22 @@ class Settings:
         }
 
 
-def build(entry: Entry, data: Dataset, size: Size) -> ViT:
+def build(entry: Entry, data: Dataset, size: Size) -> ImageModel:
     """Return the untrained network of one entry; the caller has seeded PyTorch."""
     channels, height, width = data.image_shape
+    if entry.model == "pervit":
+        halvings = data.train.patch.bit_length() - 1
+        stem = tuple(max(size.dim >> (halvings - index), 1) for index in range(1, halvings + 1))
+        return PerViT(
+            entry.attention,
+            options=entry.options,
+            size=Stages(stem, (size.dim,), (size.depth,), heads=size.heads, mlp_ratio=size.mlp_ratio),
+            image_size=(height, width),
+            channels=channels,
+            classes=data.classes,
+            mean=data.pixel_mean,
+            std=data.pixel_std,
+        )
     return ViT(
         entry.attention,
         options=entry.options,

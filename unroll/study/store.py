@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from unroll.models import ViT
+from unroll.models import ImageModel
 from unroll.study.files import write_aside
 from unroll.study.networks import Network, load_network
 from unroll.study.settings import Entry, Settings
@@ -39,7 +39,9 @@ class Store:
         path = self.place(entry, seed, settings) / ROWS
         return pd.read_csv(path).to_dict("records") if path.is_file() else None
 
-    def keep(self, entry: Entry, seed: int, settings: Settings, rows: list[dict[str, object]], model: ViT) -> None:
+    def keep(
+        self, entry: Entry, seed: int, settings: Settings, rows: list[dict[str, object]], model: ImageModel
+    ) -> None:
         """Write a finished run; its rows last, since they say that it is finished."""
         place = self.place(entry, seed, settings)
         place.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -14,7 +15,8 @@ from unroll.study.files import write_aside
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], note: object, *, holds: str) -> None:
     """Write tensors, and a note of plain JSON values under the name of what the file ``holds``."""
-    tensors = {name: tensor.contiguous() for name, tensor in weights.items()}
+    # Copies, since tensors that share memory, as one that several layers hold, are refused.
+    tensors = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_aside(path, lambda aside: save_file(tensors, aside, metadata={holds: json.dumps(note)}))
 

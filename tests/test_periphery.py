@@ -1,0 +1,139 @@
+"""Where heads look: on maps whose answers are known, in trained layers, and drawn."""
+
+import pandas as pd
+import pytest
+import torch
+from matplotlib import pyplot as plt
+from tables import small_model
+
+from unroll.attention import distances
+from unroll.study import (
+    Entry,
+    Size,
+    attended_distance,
+    build,
+    draw_distances,
+    draw_regions,
+    draw_shares,
+    load,
+    nonlocality,
+    periphery,
+    position_share,
+    radial_profile,
+    reach,
+    regions,
+)
+from unroll.study.periphery import REGIONS
+
+GRID = (7, 7)
+
+
+def ring(low, high, grid=GRID):
+    """Return weights of one for all keys so far from their query, and of a tenth for the others; [1, N, N]."""
+    apart = distances(grid)
+    return torch.where((apart >= low - 1e-9) & (apart <= high + 1e-9), 1.0, 0.1)[None]
+
+
+@pytest.fixture(scope="module")
+def table():
+    torch.manual_seed(0)
+    data = load("digits")
+    model = build(Entry("peripheral", model="pervit"), data, Size(dim=16, depth=3, heads=2))
+    return periphery(model, data.test, images=8)
+
+
+def test_the_nonlocality_of_known_maps():
+    apart = distances(GRID)
+    next_door = (apart - apart[0, 1]).abs() < 1e-9
+    assert attended_distance(next_door.double()[None], GRID).item() == pytest.approx(1 / 3)
+    assert attended_distance(torch.eye(49)[None], GRID).item() == 0
+    assert nonlocality(torch.full((1, 49, 49), 0.5), GRID).item() == pytest.approx(apart.mean().item() / 2)
+    signed = -next_door.double()[None]
+    assert attended_distance(signed, GRID).item() == pytest.approx(1 / 3)
+
+
+def test_a_profile_is_a_mean_over_pairs_at_a_distance():
+    grid = (2, 3)
+    radii, profile = radial_profile((distances(grid) > 0.5).double()[None], grid)
+    assert radii.tolist() == [0, 1, 2]
+    # At most half a place off: diagonal neighbours lie 1.41 from each other, and count as 1.
+    torch.testing.assert_close(profile, torch.tensor([[0.0, 1.0, 1.0]], dtype=torch.float64))
+    weights = torch.rand(3, 6, 6)
+    assert radial_profile(weights, grid)[1].shape == (3, 3)
+    torch.testing.assert_close(radial_profile(weights, grid)[1][:, 0], weights.diagonal(dim1=1, dim2=2).mean(1))
+
+
+@pytest.mark.parametrize(
+    ("weights", "far", "region"),
+    [
+        (ring(0, 0), 0, "central"),
+        (ring(0, 0.5), 1 / 3, "para-central"),
+        (ring(0.6, 0.7), 2 / 3, "para-central"),
+        (ring(0.9, 1.1), 1, "mid-peripheral"),
+        (ring(1.9, 2.1), 2, "far-peripheral"),
+        (ring(0, 3), 8 / 3, "far-peripheral"),
+        (1.1 - ring(0, 1.8), 8 / 3, "far-peripheral"),
+    ],
+)
+def test_regions_of_known_maps(weights, far, region):
+    assert reach(weights, GRID).item() == pytest.approx(far)
+    assert regions(weights, GRID) == [region]
+
+
+def test_regions_grow_with_the_grid():
+    """The same share of the view on a finer grid is the same region."""
+    for low, high in ((0, 0.5), (0.9, 1.1), (1.9, 2.1)):
+        assert regions(ring(low, high, (13, 13)), (13, 13)) == regions(ring(low, high), GRID)
+
+
+def test_bounds_of_regions_rise_to_the_whole_grid():
+    bounds = list(REGIONS.values())
+    assert bounds == sorted(bounds)
+    assert bounds[-1] == 1
+
+
+def test_the_share_of_position():
+    content, position = torch.rand(2, 3, 9, 9).softmax(-1), torch.rand(3, 9, 9)
+    own = (position / position.sum(-1, keepdim=True)).expand_as(content)
+    torch.testing.assert_close(position_share(own, content, position), torch.ones(3))
+    torch.testing.assert_close(position_share(content, content, position), torch.zeros(3))
+    torch.testing.assert_close(position_share((own + content) / 2, content, position), torch.full((3,), 0.5))
+
+
+def test_a_network_starts_local_and_ends_global(table):
+    assert list(table.columns[:2]) == ["layer", "head"]
+    assert len(table) == 6
+    mean = table.groupby("layer")[["attended distance", "nonlocality", "reach"]].mean()
+    assert (mean.diff().dropna() > 0).all().all()
+    assert table.region.iloc[0] in ("central", "para-central")
+    assert table.region.iloc[-1] == "far-peripheral"
+    assert table["position share"].between(0, 1).all()
+    assert table["position share"].iloc[0] > 0.9
+
+
+def test_attentions_without_positions_have_regions_too():
+    model, _ = small_model("softmax")
+    found = periphery(model, load("digits").test, images=4)
+    assert set(found.region) <= set(REGIONS)
+    with pytest.raises(ValueError, match=r"table must have a column 'position share', which peripheral attention has"):
+        draw_shares(found)
+
+
+@pytest.mark.parametrize("draw", [draw_distances, draw_regions, draw_shares])
+def test_figures_have_labels_units_and_a_legend(table, draw):
+    figure = draw(table)
+    (axis,) = figure.axes
+    assert axis.get_xlabel() == "layer"
+    assert axis.get_ylabel()
+    assert axis.get_title()
+    assert axis.get_legend() or figure.legends
+    plt.close(figure)
+
+
+def test_the_figure_of_regions_counts_heads(table):
+    figure = draw_regions(pd.concat([table, table]))
+    (axis,) = figure.axes
+    heights = sum(bar.get_height() for container in axis.containers for bar in container)
+    assert heights == 2 * len(table)
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == set(REGIONS)
+    plt.close(figure)
