@@ -120,3 +120,7 @@ def test_selection_is_judged_on_the_validation_split(tmp_path, monkeypatch):
 def test_data_command(capsys):
     assert main(["data", "digits"]) == 0
     assert "digits: 1 x 8 x 8 pixels, 10 classes, 1078 train" in capsys.readouterr().out
+    assert main(["data", "JapaneseVowels", "Covid3Month"]) == 0
+    said = capsys.readouterr().out
+    assert "JapaneseVowels: 7 to 29 steps x 12 channels, 9 classes, 270 train, 370 test; checksum verified" in said
+    assert "Covid3Month: 84 steps x 1 channels, a number to regress" in said

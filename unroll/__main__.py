@@ -8,10 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from unroll.attention import names
-from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, presets
+from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, load_series, presets, series_sets
 from unroll.study.benchmark import run_benchmark
 from unroll.study.compare import Comparison, run_study
-from unroll.study.data import Dataset
 from unroll.study.figures import save
 from unroll.study.files import write_aside
 from unroll.study.front_page import picture
@@ -115,8 +114,9 @@ def select_settings(options: argparse.Namespace) -> None:
 
 def show_data(options: argparse.Namespace) -> None:
     """Verify data sets and describe them."""
-    for name in options.names or datasets.names():
-        _say(_description(load(name)))
+    for name in options.names or (*datasets.names(), *series_sets.names()):
+        data = load_series(name) if name in series_sets.names() else load(name)
+        _say(f"{data.told()}; checksum verified")
 
 
 def bench(options: argparse.Namespace) -> None:
@@ -131,13 +131,6 @@ def readme(options: argparse.Namespace) -> None:
     refresh(options.readme, Comparison.read(options.results))
     write_aside(options.results.parent / "settling.png", save(picture()))
     _say(f"{options.readme} shows {options.results}")
-
-
-def _description(data: Dataset) -> str:
-    channels, height, width = data.image_shape
-    parts = {"train": data.train, "validation": data.validation, "test": data.test}
-    sizes = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
-    return f"{data.name}: {channels} x {height} x {width} pixels, {data.classes} classes, {sizes}; checksum verified"
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -226,7 +219,8 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("--part", type=_part, default=(0, 1), help="K/N makes every N-th run only, as for study")
 
     each = add("data", show_data)
-    each.add_argument("names", nargs="*", help=f"data sets, all when none is named: {', '.join(datasets.names())}")
+    known = ", ".join((*datasets.names(), *series_sets.names()))
+    each.add_argument("names", nargs="*", help=f"data sets, all when none is named: {known}")
 
     each = add("bench", bench)
     each.add_argument(

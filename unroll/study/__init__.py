@@ -6,7 +6,16 @@ from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
 from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.experiment import attention_layers
 from unroll.study.maps import draw_heard, heard_by, settling
-from unroll.study.metrics import FixedPointReport, convergence, effective_tokens, fixed_point_report, loudness, mixing
+from unroll.study.metrics import (
+    FixedPointReport,
+    convergence,
+    effective_tokens,
+    fixed_point_report,
+    loudness,
+    map_rank,
+    map_similarity,
+    mixing,
+)
 from unroll.study.networks import Network, inspect, load_network
 from unroll.study.other_solvers import under_solvers, with_solver
 from unroll.study.periphery import (
@@ -75,6 +84,8 @@ __all__ = [
     "load_network",
     "load_series",
     "loudness",
+    "map_rank",
+    "map_similarity",
     "markdown",
     "markers",
     "mixing",

@@ -63,6 +63,13 @@ class Dataset(Described):
         """Channels, height and width of an image."""
         return tuple(self.train.images.shape[1:])
 
+    def told(self) -> str:
+        """Return in a line what the set holds."""
+        channels, height, width = self.image_shape
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        sizes = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
+        return f"{self.name}: {channels} x {height} x {width} pixels, {self.classes} classes, {sizes}"
+
     @property
     def pixel_mean(self) -> float:
         """Mean of the training pixels."""

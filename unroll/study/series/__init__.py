@@ -2,7 +2,7 @@
 
 from unroll.study.series.contenders import contenders
 from unroll.study.series.data import SeriesDataset, SeriesSplit, load_series, series_sets
-from unroll.study.series.figure import ranking
+from unroll.study.series.figure import changes, ranking
 from unroll.study.series.study import SeriesSettings, run_series_study
 from unroll.study.series.training import SeriesRecipe, judge, train_series
 from unroll.study.series.verdict import critical_difference, friedman, gains, ranks, scores
@@ -12,6 +12,7 @@ __all__ = [
     "SeriesRecipe",
     "SeriesSettings",
     "SeriesSplit",
+    "changes",
     "contenders",
     "critical_difference",
     "friedman",

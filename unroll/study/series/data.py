@@ -81,6 +81,14 @@ class SeriesDataset(Described):
         """Numbers that a model returns: one a class, or one."""
         return len(self.classes) or 1
 
+    def told(self) -> str:
+        """Return in a line what the set holds."""
+        shortest = int(torch.cat([self.train.mask, self.test.mask]).sum(dim=1).min())
+        steps = f"{self.length}" if shortest == self.length else f"{shortest} to {self.length}"
+        goal = f"{len(self.classes)} classes" if self.classes else "a number to regress"
+        sizes = f"{len(self.train)} train, {len(self.test)} test"
+        return f"{self.name}: {steps} steps x {self.channels} channels, {goal}, {sizes}"
+
     def standardised(self) -> Self:
         """Return the same set with channels of mean 0 and deviation 1, by the training series alone.
 
