@@ -1,5 +1,6 @@
 """Softmax attention whose logits have a learned bias that all samples share, with a backward pass of its own."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import torch
@@ -46,21 +47,25 @@ class _BiasedAttention(torch.autograd.Function):
         inward = (upstream * y).sum(-1, keepdim=True)
         by_q, by_k, by_v = (part.new_zeros(part.shape) for part in (q, k, v))
         by_bias = torch.zeros_like(bias)
-        budget = _CACHED if q.device.type == "cpu" else _LAUNCHED
-        step = max(budget // (heads * tokens), 1)
-        for start in range(0, tokens, step):
-            rows = slice(start, min(start + step, tokens))
-            given = bias[:, rows].to(q.dtype)
-            logits, weights, slopes = torch.empty_like(given), torch.empty_like(given), torch.empty_like(given)
-            for sample in range(samples):
-                query, key, value = q[sample, :, rows], k[sample], v[sample]
-                sent = upstream[sample, :, rows]
-                torch.baddbmm(given, query, key.mT, alpha=scale, out=logits)
-                torch.softmax(logits, dim=-1, out=weights)
-                torch.bmm(sent, value.mT, out=slopes)
-                slopes.sub_(inward[sample, :, rows]).mul_(weights)
-                by_bias[:, rows].add_(slopes)
-                by_q[sample, :, rows].baddbmm_(slopes, key, alpha=scale)
-                by_k[sample].baddbmm_(slopes.mT, query, alpha=scale)
-                by_v[sample].baddbmm_(weights.mT, sent)
+        for group, rows in _blocks(samples, heads, tokens, q.device):
+            query, sent = q[group, :, rows].flatten(0, 1), upstream[group, :, rows].flatten(0, 1)
+            key, value = k[group].flatten(0, 1), v[group].flatten(0, 1)
+            count = len(query) // heads
+            given = bias[:, rows].to(q.dtype).repeat(count, 1, 1)
+            weights = given.baddbmm_(query, key.mT, alpha=scale).softmax(dim=-1)
+            slopes = torch.bmm(sent, value.mT).sub_(inward[group, :, rows].flatten(0, 1)).mul_(weights)
+            by_bias[:, rows] += slopes.unflatten(0, (count, heads)).sum(0)
+            by_q[group, :, rows] = torch.bmm(slopes, key).mul_(scale).unflatten(0, (count, heads))
+            by_k[group].flatten(0, 1).baddbmm_(slopes.mT, query, alpha=scale)
+            by_v[group].flatten(0, 1).baddbmm_(weights.mT, sent)
         return by_q, by_k, by_v, by_bias
+
+
+def _blocks(samples: int, heads: int, tokens: int, device: torch.device) -> Iterator[tuple[slice, slice]]:
+    """Yield which samples and which of their queries are taken together."""
+    budget = _CACHED if device.type == "cpu" else _LAUNCHED
+    rows = min(max(budget // (heads * tokens), 1), tokens)
+    group = max(budget // (heads * tokens * rows), 1)
+    for first in range(0, samples, group):
+        for start in range(0, tokens, rows):
+            yield slice(first, first + group), slice(start, start + rows)
