@@ -1,4 +1,4 @@
-"""Maps as the layers of a model use them: what was carried counts, padding does not. How alike they are, of what rank."""
+"""Maps as the layers use them: what was carried counts, padding does not. How alike they are, of what rank."""
 
 import hypothesis.strategies as st
 import pytest
