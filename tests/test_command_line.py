@@ -27,6 +27,7 @@ from unroll.study.robustness import spoiled
         ["inspect"],
         ["solvers"],
         ["restore"],
+        ["periphery"],
         ["select"],
         ["timeseries"],
         ["data"],

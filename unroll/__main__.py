@@ -8,11 +8,22 @@ from pathlib import Path
 import pandas as pd
 
 from unroll.attention import names
-from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, load_series, presets, series_sets
+from unroll.study import (
+    DataError,
+    NonFiniteLossError,
+    Recipe,
+    Size,
+    datasets,
+    load,
+    load_series,
+    periphery_command,
+    presets,
+    series_sets,
+)
 from unroll.study.benchmark import run_benchmark
 from unroll.study.compare import Comparison, run_study
 from unroll.study.figures import save
-from unroll.study.files import write_aside
+from unroll.study.files import write_aside, write_table
 from unroll.study.front_page import picture
 from unroll.study.networks import Network, inspect, load_network
 from unroll.study.other_solvers import under_solvers
@@ -142,8 +153,7 @@ def _part(text: str) -> tuple[int, int]:
 
 def _write_table(table: pd.DataFrame, out: Path | None) -> None:
     if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(out, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
+        write_table(out, table)
         _say(f"\nWritten to {out}")
 
 
@@ -208,6 +218,7 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("--severity", type=int, default=4, help="of the corruptions, 1 to 5 (%(default)s)")
     each.add_argument("--out", type=Path, help="also write the table, one row a corruption and part (CSV)")
 
+    periphery_command.add_arguments(add("periphery", periphery_command.look_around))
     recovery.add_arguments(add("recover", recovery.recover))
 
     each = add("select", select_settings)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkstemp
 
+import pandas as pd
+
 
 def write_aside(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file beside ``path``, then rename it; on any error the old file stays.
@@ -23,3 +25,13 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, to six digits, in one move; folders are made.
+
+    Raises:
+        OSError: when the folder cannot be written or the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_aside(path, lambda aside: table.to_csv(aside, index=False, float_format="%.6g"))

@@ -22,7 +22,7 @@ COLOURS: dict[str, str] = {
     "evolving": _SAFE[3],
     "evolving, without relative positions": _SAFE[1],
     "evolving, residual logits alone": _SAFE[0],
-    "peripheral": _SAFE[6],
+    "peripheral": "#d6278c",
     "relative-position-bias": "#0a5c8a",
     "gated-positional": "#117733",
     "rotary": "#882255",
