@@ -7,19 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+import unroll.study.periphery_command as periphery
 from unroll.attention import names
-from unroll.study import (
-    DataError,
-    NonFiniteLossError,
-    Recipe,
-    Size,
-    datasets,
-    load,
-    load_series,
-    periphery_command,
-    presets,
-    series_sets,
-)
+from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, load_series, presets, series_sets
 from unroll.study.benchmark import run_benchmark
 from unroll.study.compare import Comparison, run_study
 from unroll.study.figures import save
@@ -218,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("--severity", type=int, default=4, help="of the corruptions, 1 to 5 (%(default)s)")
     each.add_argument("--out", type=Path, help="also write the table, one row a corruption and part (CSV)")
 
-    periphery_command.add_arguments(add("periphery", periphery_command.look_around))
+    periphery.add_arguments(add("periphery", periphery.look_around))
     recovery.add_arguments(add("recover", recovery.recover))
 
     each = add("select", select_settings)
