@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 EXECUTE := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 	--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
 
-.PHONY: help study test test-slow lab lint bench notebooks results recovery evolving selection clean
+.PHONY: help study test test-slow lab lint bench notebooks results recovery evolving positions selection clean
 
 help:
 	@echo "make study      train and compare on the shipped digits, under 8 minutes on two CPU cores: results/quick/"
@@ -20,6 +20,7 @@ help:
 	@echo "make results    regenerate results/vars/ (five seeds, about two hours; goes on where it stopped) and the README"
 	@echo "make recovery   train the unrolled networks, judge them beside ISTA and FISTA: results/recovery/ (two hours; goes on)"
 	@echo "make evolving   compare evolving attention on digits and time series: results/evolving/, results/timeseries/ (minutes on a GPU, many hours on a CPU; goes on)"
+	@echo "make positions  compare peripheral attention with other ways to tell of places, on digits: results/positions/ (minutes on a GPU, hours on a CPU; goes on)"
 	@echo "make selection  train the candidates from which defaults were chosen: results/selection/, results/vars-search/ (two hours)"
 
 # pip resolves against constraints.txt, so that a fresh install is small and the same tomorrow.
@@ -66,6 +67,10 @@ evolving: $(READY)
 	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m unroll timeseries
 	$(BIN)/python -m unroll timeseries --sets JapaneseVowels --out results/timeseries-padding \
 		--models "transformer, padding heard" "EA-DC, padding heard" "EA-DC, published"
+
+# The regions of all five seeds are read from the store, where a network is known by its configuration.
+positions: $(READY)
+	$(BIN)/python -m unroll study --preset positions --networks
 
 selection: $(READY)
 	$(BIN)/python -m unroll select recipe

@@ -173,6 +173,14 @@ def test_ranks_know_that_errors_are_better_small():
     assert friedman(table[table["set"] == "s"]) is None
 
 
+def test_a_seed_counts_where_both_have_run():
+    table = made_up()
+    missing = (table.model == "b") & (table.seed == 4) & (table["set"] == "s")
+    rows = gains(table[~missing], "a").set_index(["set", "model"])
+    assert (rows.loc[("s", "b"), "seeds"], rows.loc[("s", "b"), "verdict"]) == (4, "too few seeds")
+    assert (rows.loc[("t", "b"), "seeds"], rows.loc[("t", "b"), "verdict"]) == (5, "better")
+
+
 def test_gains_are_paired_by_seed():
     table = gains(made_up(), "a")
     verdicts = {(row.set, row.model): row.verdict for row in table.itertuples()}

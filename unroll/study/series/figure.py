@@ -17,6 +17,7 @@ def ranking(table: pd.DataFrame) -> Figure:
     with theme():
         figure, axis = plt.subplots(figsize=(8, 1.6 + 0.45 * len(average)))
         for row, (model, rank) in enumerate(average.items()):
+            axis.vlines(rank, -row, 0.6, color=colours[model], linewidth=1, alpha=0.5)
             axis.plot(rank, -row, signs[model], color=colours[model])
             axis.annotate(f"{model}  {rank:.2f}", (rank, -row), (10, 0), textcoords="offset points", va="center")
         for offset, (first, last) in enumerate(cliques(average, limit)):

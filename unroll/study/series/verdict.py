@@ -73,6 +73,7 @@ def _gains(table: pd.DataFrame, base: str) -> Iterator[dict[str, object]]:
             gain = by_seed[model] - by_seed[base]
             if part.measure.iloc[0] == "RMSE":
                 gain = -100 * gain / by_seed[base]
+            gain = gain.dropna()  # a seed counts where both have run
             yield {"set": name, "model": model, "seeds": len(gain), **_interval(gain)}
 
 
