@@ -68,9 +68,9 @@ evolving: $(READY)
 	$(BIN)/python -m unroll timeseries --sets JapaneseVowels --out results/timeseries-padding \
 		--models "transformer, padding heard" "EA-DC, padding heard" "EA-DC, published"
 
-# The regions of all five seeds are read from the store, where a network is known by its configuration.
 positions: $(READY)
 	$(BIN)/python -m unroll study --preset positions --networks
+	$(BIN)/python -m unroll periphery --preset positions --out results/positions/periphery.csv
 
 selection: $(READY)
 	$(BIN)/python -m unroll select recipe

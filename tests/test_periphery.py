@@ -8,9 +8,11 @@ from tables import SMALL, small_model
 
 from unroll.__main__ import main
 from unroll.attention import distances
+from unroll.registry import Registry
 from unroll.study import (
     Entry,
     Network,
+    Settings,
     Size,
     attended_distance,
     build,
@@ -20,6 +22,7 @@ from unroll.study import (
     load,
     nonlocality,
     periphery,
+    periphery_command,
     position_share,
     radial_profile,
     reach,
@@ -27,6 +30,7 @@ from unroll.study import (
 )
 from unroll.study.periphery import REGIONS
 from unroll.study.periphery_command import count_regions
+from unroll.study.store import Store
 
 GRID = (7, 7)
 
@@ -171,6 +175,31 @@ def test_the_command_looks_at_several_networks(tmp_path, capsys):
     assert "position share" in text
     assert all(region in text for region in REGIONS)
     assert text.endswith(f"Written to {out}\n")
+
+
+def test_the_command_takes_the_networks_of_a_study(tmp_path, capsys, monkeypatch):
+    settings = Settings(
+        (Entry("softmax"), Entry("peripheral", positions=False)), data="digits", seeds=(1, 2), size=SMALL
+    )
+    known = Registry("preset")
+    known.register("tiny")(settings)
+    monkeypatch.setattr(periphery_command, "presets", known)
+    store, out = Store(tmp_path / "store"), tmp_path / "periphery.csv"
+    command = ["periphery", "--preset", "tiny", "--store", str(store.folder), "--out", str(out)]
+    assert main(command) == 1
+    assert "weights.safetensors is missing" in capsys.readouterr().err
+    for seed in settings.seeds:
+        store.keep(
+            settings.entries[1], seed, settings, [{"value": 1}], build(settings.entries[1], load("digits"), SMALL)
+        )
+    assert main(command) == 0
+    assert pd.read_csv(out).groupby("seed").network.unique().map(list).to_dict() == {
+        1: ["peripheral"],
+        2: ["peripheral"],
+    }
+    capsys.readouterr()
+    assert main(["periphery"]) == 1
+    assert "periphery needs a FILE or --preset, got neither" in capsys.readouterr().err
 
 
 def test_regions_are_counted_network_by_network():
