@@ -25,8 +25,9 @@ class PositionNetwork(nn.Module):
 
     R are the Euclidean distances from one query to all keys, and to places beside the grid, as an image. A norm takes
     mean and variance of each channel over the image of one query. All that precedes the first of them is linear in the
-    distances: the plane of offsets is convolved once for all queries, and the norm's mean and variance are a linear and
-    a quadratic form of the kernel (see :class:`OffsetPlane`). Biases before a norm have no effect, and exist only as
+    distances, and is one kernel of side x side numbers a channel: the distances around every offset are gathered once
+    for all queries, and the norm's mean and variance are a linear and a quadratic form of the kernel (see
+    :class:`OffsetPlane`). Biases before a norm have no effect, and exist only as
     published.
 
     Args:
