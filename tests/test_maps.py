@@ -9,10 +9,22 @@ from test_timeseries import MODELS, series
 from unroll.attention import create
 from unroll.models import TimeSeriesTransformer, ViT
 from unroll.solvers import Unrolled
-from unroll.study import map_rank, map_similarity
+from unroll.study import (
+    Entry,
+    Network,
+    Size,
+    attended_distance,
+    inspect,
+    load,
+    map_rank,
+    map_similarity,
+    mixing,
+    periphery,
+)
 from unroll.study.series import inside
 from unroll.study.series.data import SeriesDataset, SeriesSplit
 
+SMALL_VIT = {"image_size": (8, 8), "patch": 2, "dim": 16, "depth": 2, "heads": 2}
 WARM = {"warm_start": True, "projection_seed": 0, "solver": Unrolled(3)}
 
 
@@ -99,3 +111,15 @@ def test_rank_and_similarity_of_known_maps():
     noisy = half + 0.1 * torch.rand(half.shape)
     rows = [part.div(part.sum(-1, keepdim=True)).flatten() for part in (half, noisy)]
     assert map_similarity(half, noisy) == pytest.approx(torch.corrcoef(torch.stack(rows))[0, 1].item(), abs=1e-5)
+
+
+def test_a_network_is_inspected_by_the_maps_that_it_uses():
+    data = load("digits")
+    network = Network(ViT("evolving", **SMALL_VIT), Entry("evolving"), "digits", Size(16, 2, 2), 0)
+    trained = inspect(network, data.validation).query("state == 'trained'")
+    maps = network.model.attention_maps(data.validation.first(32).images)
+    assert trained.mixing.tolist() == pytest.approx([mixing(one) for one in maps])
+    looked = periphery(network.model, data.validation)
+    assert looked["attended distance"].tolist() == pytest.approx(
+        torch.cat([attended_distance(one, network.model.grid).mean(0) for one in maps]).tolist()
+    )

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from unroll.study import experiment, figures
 from unroll.study.data import load
-from unroll.study.files import write_aside
+from unroll.study.files import write_aside, write_table
 from unroll.study.settings import Entry, Settings, Size, build
 from unroll.study.store import Store
 from unroll.study.summary import summarise
@@ -52,8 +52,7 @@ class Comparison:
 
     def save(self, folder: Path) -> None:
         """Write the table (CSV), the configuration (JSON) and the figures (PNG), each in one move."""
-        folder.mkdir(parents=True, exist_ok=True)
-        write_aside(folder / TABLE, lambda path: self.table.to_csv(path, index=False, float_format="%.6g"))
+        write_table(folder / TABLE, self.table)
         text = json.dumps(self.configuration, indent=2) + "\n"
         write_aside(folder / CONFIGURATION, lambda path: path.write_text(text))
         for name, figure in self.plot().items():

@@ -8,15 +8,7 @@ from torch import Tensor
 from unroll.attention import IterativeAttention
 from unroll.models import ImageModel
 from unroll.study.data import Dataset, Split
-from unroll.study.metrics import (
-    convergence,
-    effective_tokens,
-    fixed_point_report,
-    loudness,
-    map_rank,
-    map_similarity,
-    mixing,
-)
+from unroll.study.metrics import along_layers, convergence, fixed_point_report, loudness, mixing
 from unroll.study.robustness import spoiled
 from unroll.study.settings import Entry, Settings, build
 from unroll.study.training import History, accuracy, pick_device, seed_everything, train
@@ -63,14 +55,11 @@ def _inside(model: ImageModel, exam: Split) -> Iterator[Row]:
     for index, ratio in enumerate(loudness(model, exam.first(MAP_IMAGES).images)):
         yield _row("loudness", f"layer {index + 1}", 0, ratio)
     maps = model.attention_maps(exam.first(MAP_IMAGES).images.to(model.mean.device))
+    for measure, number, value in along_layers(maps):
+        yield _row(measure, f"layer {number}", 0, value)
     for index, (layer, x) in enumerate(attention_layers(model, exam)):
         where = f"layer {index + 1}"
-        yield _row("effective tokens", where, 0, effective_tokens(maps[index]))
         yield _row("mixing", where, 0, mixing(maps[index]))
-        yield _row("map rank", where, 0, map_rank(maps[index]))
-        yield _row("similarity to layer 1", where, 0, map_similarity(maps[0], maps[index]))
-        if index:
-            yield _row("similarity to the layer before", where, 0, map_similarity(maps[index - 1], maps[index]))
         if not isinstance(layer, IterativeAttention):
             continue
         report = fixed_point_report(layer, x)

@@ -1,5 +1,6 @@
 """What is measured of a map, of a code, and of a layer on its way to its fixed point."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -72,6 +73,16 @@ def map_similarity(one: Annotated[Tensor, "B H N N"], other: Annotated[Tensor, "
     first, second = (normalised(part).mean(1).flatten(1) for part in (one, other))
     first, second = (part - part.mean(-1, keepdim=True) for part in (first, second))
     return torch.cosine_similarity(first, second, dim=-1).mean().item()
+
+
+def along_layers(maps: Sequence[Annotated[Tensor, "B H N N"]]) -> Iterator[tuple[str, int, float]]:
+    """Yield measure, layer (from 1) and value: of each layer's maps, and of how they differ from those before."""
+    for layer, attention_map in enumerate(maps, start=1):
+        yield "effective tokens", layer, effective_tokens(attention_map)
+        yield "map rank", layer, map_rank(attention_map)
+        yield "similarity to layer 1", layer, map_similarity(maps[0], attention_map)
+        if layer > 1:
+            yield "similarity to the layer before", layer, map_similarity(maps[layer - 2], attention_map)
 
 
 @torch.no_grad()

@@ -72,12 +72,13 @@ def inspect(network: Network, data: Split) -> pd.DataFrame:
     """
     rows = []
     for state, one in (("untrained", network.untrained()), ("trained", network)):
-        loud = loudness(one.model, data.first(MAP_IMAGES).images)
+        images = data.first(MAP_IMAGES).images
+        loud, maps = loudness(one.model, images), one.model.eval().attention_maps(images.to(one.model.mean.device))
         for index, (layer, x) in enumerate(attention_layers(one.model, data)):
             row = {
                 "state": state,
                 "layer": index + 1,
-                "mixing": mixing(layer.attention_map(x)),
+                "mixing": mixing(maps[index]),
                 "loudness": loud[index],
             }
             if isinstance(layer, IterativeAttention):

@@ -124,8 +124,9 @@ def periphery(model: ImageModel, data: Split, images: int = MAP_IMAGES) -> pd.Da
     Distances are in halves of the grid's longer side.
     """
     rows = []
+    maps = model.eval().attention_maps(data.first(images).images.to(model.mean.device))
     for index, (layer, x) in enumerate(attention_layers(model, data, images)):
-        mixed = layer.attention_map(x)
+        mixed = maps[index]
         peripheral = isinstance(layer, PeripheralAttention)
         weights = layer.position_map() if peripheral else mixed.abs().mean(0)
         columns = {

@@ -9,7 +9,7 @@ import pandas as pd
 
 from unroll.study.compare import CONFIGURATION, TABLE, describe_environment
 from unroll.study.figures import save
-from unroll.study.files import write_aside
+from unroll.study.files import write_aside, write_table
 from unroll.study.series.contenders import contenders
 from unroll.study.series.data import series_sets
 from unroll.study.series.figure import changes, ranking
@@ -71,9 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def write_study(outcome: SeriesOutcome, settings: SeriesSettings, folder: Path) -> None:
     """Write the tables, what they say, and the settings, each in one move."""
     table = outcome.table
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in ((TABLE, table), (MAPS, outcome.maps)):
-        write_aside(folder / name, lambda path, rows=rows: rows.to_csv(path, index=False, float_format="%.6g"))
+    write_table(folder / TABLE, table)
+    write_table(folder / MAPS, outcome.maps)
     if len(outcome.maps):
         write_aside(folder / MAPS_DRAWN, save(changes(outcome.maps)))
     configuration = {**asdict(settings), "environment": describe_environment(pick_device())}
