@@ -84,7 +84,8 @@ def requirements() -> dict[str, dict[str, Requirement]]:
 
 
 def test_environment_yml_asks_for_what_pyproject_asks_for():
-    asked = [line for line in yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"] if line != "pip"]
+    *listed, by_pip = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    asked = [line for line in listed if line != "pip"] + by_pip["pip"]
     conda = {CONDA.get(r.name, r.name): str(r.specifier) for r in map(Requirement, asked)}
     python = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     pip = {"python": python}
