@@ -128,6 +128,8 @@ VARIANTS = {
     "evolving-residual": ("evolving", {"grid": None, "convolution": False, "relative": False, "learned": True}),
     "evolving-grid": ("evolving", {}),
     "evolving-grid-causal": ("evolving", {"causal": True, "beta": 0.4}),
+    "convolution": ("convolution", {}),
+    "convolution-wide": ("convolution", {"size": 5}),
     "relative-position-bias": ("relative-position-bias", {}),
     "gated-positional": ("gated-positional", {}),
     "gated-positional-local": ("gated-positional", {"locality": 4.0, "heads": 4}),

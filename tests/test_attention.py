@@ -23,7 +23,7 @@ def test_contract(variant):
     [
         (
             lambda: create("varsd", dim=8, heads=2),
-            r"unknown attention 'varsd': did you mean 'vars-d'\? known: evol",
+            r"unknown attention 'varsd': did you mean 'vars-d'\? known: conv",
         ),
         (lambda: create("softmax", dim=10, heads=4), r"dim must be divisible by heads, got dim = 10 and heads = 4"),
         (lambda: create("softmax", dim=8, heads=0), r"heads must be a whole number >= 1, got 0"),

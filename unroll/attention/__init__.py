@@ -2,6 +2,7 @@
 
 from unroll.attention.base import Attention, Carry, Traits, hide_tokens
 from unroll.attention.check import check_attention
+from unroll.attention.convolution import Convolution
 from unroll.attention.distance_projection import DistanceProjection
 from unroll.attention.evolution import Evolution
 from unroll.attention.evolving import EvolvingAttention
@@ -31,6 +32,7 @@ __all__ = [
     "Attention",
     "Carry",
     "ContractError",
+    "Convolution",
     "DistanceProjection",
     "Evolution",
     "EvolvingAttention",

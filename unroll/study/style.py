@@ -26,6 +26,7 @@ COLOURS: dict[str, str] = {
     "relative-position-bias": "#0a5c8a",
     "gated-positional": "#117733",
     "rotary": "#882255",
+    "convolution": "#999933",
     "transformer": "#4d4d4d",
     "transformer, evolving": _SAFE[3],
     "dilated convolution": _SAFE[1],
