@@ -23,7 +23,7 @@ from unroll import FISTA, L1, Reconstruction, Solver, Unrolled, create
 from unroll.problems import LCA, duality_gap, largest_eigenvalue
 from unroll.solvers import Anderson, Flow, Implicit
 from unroll.study import patches, photograph
-from unroll.study.compare import describe_environment
+from unroll.study.environment import describe_environment
 from unroll.study.files import write_aside
 from unroll.study.timing import paired_seconds
 

@@ -34,10 +34,10 @@ def test_what_is_made_on_the_cpu_is_moved_to_the_network(name):
     )
     entry = Entry(name, positions=name == "vars-d")
     conditions = ("gaussian noise", "token occlusion", "shift", "fgsm")
-    rows, model = experiment.run(
-        entry, 0, Settings((entry,), "digits", (0,), SHORT, SMALL, conditions=conditions), data
-    )
-    assert {row["condition"] for row in rows} >= set(conditions)
+    settings = Settings((entry,), "digits", (0,), SHORT, SMALL, conditions=conditions)
+    model, _ = experiment.train_entry(entry, 0, settings, data)
+    for measure in experiment.measurements(settings).values():
+        assert list(measure(model, data.test))
     assert all(tensor.is_meta for tensor in model.state_dict().values())
     network = Network(model, entry, "digits", SMALL, 0)
     assert len(restored_accuracy(network, data.test)) == 2 * 5

@@ -19,7 +19,7 @@ from unroll.study import (
     mixing,
     settling,
 )
-from unroll.study.settings import Size
+from unroll.study.entries import Size
 from unroll.study.timing import cost_table
 
 

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from unroll.solvers import FISTA, Unrolled
 from unroll.study import Entry, Network, load, under_solvers, with_solver
 from unroll.study.attacks import attacks, fgsm
+from unroll.study.entries import Size
 from unroll.study.other_solvers import solvers_for
-from unroll.study.settings import Size
 
 DATA = load("digits").test.first(40)
 

@@ -189,9 +189,9 @@ def test_the_command_takes_the_networks_of_a_study(tmp_path, capsys, monkeypatch
     assert main(command) == 1
     assert "weights.safetensors is missing" in capsys.readouterr().err
     for seed in settings.seeds:
-        store.keep(
-            settings.entries[1], seed, settings, [{"value": 1}], build(settings.entries[1], load("digits"), SMALL)
-        )
+        entry = settings.entries[1]
+        network = build(entry, load("digits"), SMALL)
+        store.run(entry, seed, settings).keep_network(network, pd.DataFrame([{"value": 1}]))
     assert main(command) == 0
     assert pd.read_csv(out).groupby("seed").network.unique().map(list).to_dict() == {
         1: ["peripheral"],

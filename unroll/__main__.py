@@ -12,17 +12,18 @@ from unroll.attention import names
 from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, load_series, presets, series_sets
 from unroll.study.benchmark import run_benchmark
 from unroll.study.compare import Comparison, run_study
+from unroll.study.entries import Entry, build
 from unroll.study.figures import save
 from unroll.study.files import write_aside, write_table
 from unroll.study.front_page import picture
-from unroll.study.networks import Network, inspect, load_network
+from unroll.study.inspection import inspect
+from unroll.study.networks import Network, load_network
 from unroll.study.other_solvers import under_solvers
 from unroll.study.recovery import command as recovery
 from unroll.study.report import markdown, refresh
 from unroll.study.restored import restored_accuracy
 from unroll.study.selection import select, selections
 from unroll.study.series import command as series
-from unroll.study.settings import Entry, build
 from unroll.study.store import Store
 from unroll.study.training import accuracy, pick_device, seed_everything, train
 
@@ -59,7 +60,7 @@ def study(options: argparse.Namespace) -> None:
     comparison.save(folder)
     for entry in settings.entries if options.networks else ():
         name = entry.label.replace(", ", "-").replace(" ", "-")
-        store.network(entry, settings.seeds[0], settings).save(folder / "networks" / f"{name}.safetensors")
+        store.run(entry, settings.seeds[0], settings).network().save(folder / "networks" / f"{name}.safetensors")
     _say(markdown(comparison))
     _say(f"\nWritten to {folder}: " + ", ".join(sorted(path.name for path in folder.iterdir())))
 

@@ -4,7 +4,9 @@ from unroll.study.augment import RandomAffine
 from unroll.study.compare import Comparison, compare, run_study
 from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
 from unroll.study.data import DataError, Dataset, Split, datasets, load
+from unroll.study.entries import Entry, Size, build
 from unroll.study.experiment import attention_layers
+from unroll.study.inspection import inspect
 from unroll.study.maps import draw_heard, heard_by, settling
 from unroll.study.metrics import (
     FixedPointReport,
@@ -16,7 +18,7 @@ from unroll.study.metrics import (
     map_similarity,
     mixing,
 )
-from unroll.study.networks import Network, inspect, load_network
+from unroll.study.networks import Network, load_network
 from unroll.study.other_solvers import under_solvers, with_solver
 from unroll.study.periphery import (
     attended_distance,
@@ -33,7 +35,7 @@ from unroll.study.presets import presets
 from unroll.study.report import markdown
 from unroll.study.restored import restored, restored_accuracy
 from unroll.study.series import SeriesDataset, SeriesSplit, load_series, series_sets
-from unroll.study.settings import Entry, Settings, Size, build
+from unroll.study.settings import Settings
 from unroll.study.style import markers, palette, theme
 from unroll.study.training import (
     History,

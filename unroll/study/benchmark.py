@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from unroll.attention import Attention, create, names
-from unroll.study.compare import describe_environment
+from unroll.study.environment import describe_environment
 from unroll.study.files import write_aside
 from unroll.study.timing import SHAPES, Shape, cost_table, growth_table
 from unroll.study.training import pick_device

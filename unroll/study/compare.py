@@ -1,22 +1,25 @@
 """The comparison: several attentions, one network, one recipe, the same seeds; one tidy table."""
 
 import json
-import platform
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from unroll.study import experiment, figures
-from unroll.study.data import load
+from unroll.study.data import Dataset, load
+from unroll.study.entries import Entry, Size, build
+from unroll.study.environment import describe_environment
 from unroll.study.files import write_aside, write_table
-from unroll.study.settings import Entry, Settings, Size, build
-from unroll.study.store import Store
+from unroll.study.probes import probes
+from unroll.study.settings import Settings
+from unroll.study.store import Run, Store
 from unroll.study.summary import summarise
 from unroll.study.training import Recipe, pick_device
 
@@ -30,10 +33,12 @@ class Comparison:
     Attributes:
         table: tidy, one number a row: attention, seed, measure, condition, level, value.
         configuration: everything that decided these numbers.
+        further: tables of other forms, by the names of the probes that made them.
     """
 
     table: pd.DataFrame
     configuration: dict[str, object]
+    further: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def summary(self) -> pd.DataFrame:
         """Return one row an attention: means over seeds of what the three questions ask for."""
@@ -51,8 +56,9 @@ class Comparison:
         return drawn
 
     def save(self, folder: Path) -> None:
-        """Write the table (CSV), the configuration (JSON) and the figures (PNG), each in one move."""
-        write_table(folder / TABLE, self.table)
+        """Write the tables (CSV), the configuration (JSON) and the figures (PNG), each in one move."""
+        for name, table in {TABLE: self.table, **{f"{name}.csv": t for name, t in self.further.items()}}.items():
+            write_table(folder / name, table)
         text = json.dumps(self.configuration, indent=2) + "\n"
         write_aside(folder / CONFIGURATION, lambda path: path.write_text(text))
         for name, figure in self.plot().items():
@@ -70,7 +76,9 @@ class Comparison:
                 raise FileNotFoundError(
                     f"{folder / name} is missing: 'make study' writes results/quick, 'make results' the rest"
                 )
-        return cls(pd.read_csv(folder / TABLE), json.loads((folder / CONFIGURATION).read_text()))
+        configuration = json.loads((folder / CONFIGURATION).read_text())
+        further = {name: pd.read_csv(folder / f"{name}.csv") for name in configuration.get("probes", ())}
+        return cls(pd.read_csv(folder / TABLE), configuration, further)
 
 
 def compare(
@@ -118,39 +126,48 @@ def run_study(settings: Settings, store: Store | None = None, part: tuple[int, i
 
     Args:
         settings: the study.
-        store: where finished runs are kept and looked up, so that an interrupted study goes on where it stopped.
+        store: where finished work is kept and looked up, so that an interrupted study goes on where it stopped.
         part: (k, n) makes only every n-th run from the k-th on, for processes that share a store; the comparison is
             returned only when the runs of the other parts are there as well, and is None otherwise.
     """
+    if store is None:
+        with TemporaryDirectory() as folder:
+            return run_study(settings, Store(Path(folder)), part)
     data = load(settings.data)
     # Whatever is wrong with a setting shows before the first training, not after it.
     layers = {entry.label: build(entry, data, settings.size).blocks[0].attention for entry in settings.entries}
+    runs = [store.run(entry, seed, settings) for seed in settings.seeds for entry in settings.entries]
+    k, n = part
+    for run in tqdm(runs[k::n], desc="runs", unit="run"):
+        experiment.complete(run, data)
+    tables = [experiment.finished(run) for run in runs]
+    if any(table is None for table in tables):
+        return None
     configuration = {
         **settings.to_dict(),
         "layers": {label: str(layer).splitlines() for label, layer in layers.items()},
         "environment": describe_environment(pick_device()),
+        "trained in": _environments(runs),
     }
-    runs = [(entry, seed) for seed in settings.seeds for entry in settings.entries]
-    rows = []
-    for index, (entry, seed) in enumerate(tqdm(runs, desc="runs", unit="run")):
-        made = store.rows(entry, seed, settings) if store else None
-        if made is None and index % part[1] == part[0]:
-            made, model = experiment.run(entry, seed, settings, data)
-            if store:
-                store.keep(entry, seed, settings, made, model)
-        rows.append(made)
-    if None in rows:
-        return None
-    rows = [row for made in rows for row in made]
-    return Comparison(pd.DataFrame(rows), configuration)
+    return Comparison(pd.concat(tables, ignore_index=True), configuration, _probed(settings, runs, store, data))
 
 
-def describe_environment(device: torch.device) -> dict[str, object]:
-    """Return the versions and the device that numbers depend on."""
-    return {
-        "unroll": version("unroll"),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "device": device.type,
-        "threads": torch.get_num_threads(),
-    }
+def _environments(runs: Sequence[Run]) -> list[dict[str, object]]:
+    """Return where networks were trained, each place once, with how many."""
+    counts = Counter(tuple(run.environment().items()) for run in runs)
+    return [{**dict(place), "networks": count} for place, count in counts.items()]
+
+
+def _probed(settings: Settings, runs: Sequence[Run], store: Store, data: Dataset) -> dict[str, pd.DataFrame]:
+    """Return the further tables of a study, made seed by seed where they are not there yet."""
+    tables = {name: [] for name in settings.probes}
+    exam = experiment.judged_split(settings, data)
+    for name, seed in product(settings.probes, settings.seeds):
+        together = [run for run in runs if run.seed == seed]
+        shelf = store.shared(together)
+        table = shelf.table(name)
+        if table is None:
+            table = probes[name]({run.entry.label: run.network() for run in together}, exam)
+            table = shelf.keep(name, table.assign(seed=seed))
+        tables[name].append(table)
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}

@@ -1,16 +1,20 @@
 """One run: train one entry with one seed, then measure convergence, sparsity and robustness."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
+import pandas as pd
 import torch
 from torch import Tensor
 
 from unroll.attention import IterativeAttention
 from unroll.models import ImageModel
 from unroll.study.data import Dataset, Split
+from unroll.study.entries import Entry, build
 from unroll.study.metrics import along_layers, convergence, fixed_point_report, loudness, mixing
 from unroll.study.robustness import spoiled
-from unroll.study.settings import Entry, Settings, build
+from unroll.study.settings import Settings
+from unroll.study.store import Run
 from unroll.study.training import History, accuracy, pick_device, seed_everything, train
 
 MAP_IMAGES = 32  # maps, codes and traces are measured on the first images of the split that is judged on
@@ -19,18 +23,51 @@ LOOKED_AT = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # steps of the solv
 Row = dict[str, object]
 
 
-def run(entry: Entry, seed: int, settings: Settings, data: Dataset) -> tuple[list[Row], ImageModel]:
-    """Train and measure; return rows of the tidy table, and the trained network.
-
-    A row holds attention, seed, measure, condition, level and value. Levels are severities for robustness, epochs for
-    training, calls of step for the residual, and 0 elsewhere; conditions name the corruption or the layer.
-    """
+def train_entry(entry: Entry, seed: int, settings: Settings, data: Dataset) -> tuple[ImageModel, list[Row]]:
+    """Train one entry with one seed; return the network, and rows on the course of its training."""
     generator = seed_everything(seed)
     model = build(entry, data, settings.size).to(pick_device())
-    lessons, exam = (data.development, data.test) if settings.judged_on == "test" else (data.train, data.validation)
+    lessons = data.development if settings.judged_on == "test" else data.train
     history = train(model, lessons, settings.recipe, generator, label=f"{entry.label}, seed {seed}")
-    rows = [*_of_training(model, history), *_robustness(model, exam, settings.conditions), *_inside(model, exam)]
-    return [{"attention": entry.label, "seed": seed, **row} for row in rows], model
+    return model, list(_of_training(model, history))
+
+
+def complete(run: Run, data: Dataset) -> None:
+    """Train a run's network and measure it, as far as that has not been done."""
+    if not run.trained:
+        model, rows = train_entry(run.entry, run.seed, run.settings, data)
+        run.keep_network(model, pd.DataFrame(rows))
+    wanted = {name: measure for name, measure in measurements(run.settings).items() if run.table(name) is None}
+    if wanted:
+        model, exam = run.network().model.to(pick_device()), judged_split(run.settings, data)
+        for name, measure in wanted.items():
+            run.keep(name, pd.DataFrame(measure(model, exam)))
+
+
+def finished(run: Run) -> pd.DataFrame | None:
+    """Return the rows of a run with its attention and seed, or None while something is missing."""
+    tables = [run.table(name) for name in measurements(run.settings)]
+    if not run.trained or any(table is None for table in tables):
+        return None
+    table = pd.concat([run.training(), *tables], ignore_index=True)
+    table.insert(0, "attention", run.entry.label)
+    table.insert(1, "seed", run.seed)
+    return table
+
+
+def judged_split(settings: Settings, data: Dataset) -> Split:
+    """Return the split that the networks of a study are judged on."""
+    return data.test if settings.judged_on == "test" else data.validation
+
+
+def measurements(settings: Settings) -> dict[str, Callable[[ImageModel, Split], Iterable[Row]]]:
+    """Return what is measured of each trained network, by name: clean images, each condition, the layers inside.
+
+    A row holds measure, condition, level and value. Levels are severities for robustness, epochs for training, calls of
+    step for the residual, and 0 elsewhere; conditions name the corruption or the layer.
+    """
+    conditions = {name: partial(_under, name=name) for name in settings.conditions}
+    return {"clean": _clean, **conditions, "inside": _inside}
 
 
 def _row(measure: str, condition: str, level: int, value: float) -> Row:
@@ -44,9 +81,12 @@ def _of_training(model: ImageModel, history: History) -> Iterator[Row]:
     yield _row("parameters", "training", 0, sum(p.numel() for p in model.parameters()))
 
 
-def _robustness(model: ImageModel, exam: Split, conditions: tuple[str, ...]) -> Iterator[Row]:
+def _clean(model: ImageModel, exam: Split) -> Iterator[Row]:
     yield _row("accuracy", "clean", 0, accuracy(model, exam))
-    for name, severity, images in spoiled(model, exam, conditions):
+
+
+def _under(model: ImageModel, exam: Split, name: str) -> Iterator[Row]:
+    for _, severity, images in spoiled(model, exam, (name,)):
         yield _row("accuracy", name, severity, accuracy(model, images))
 
 

@@ -3,8 +3,8 @@
 from matplotlib.figure import Figure
 
 from unroll.study.data import load
+from unroll.study.entries import Entry, Size, build
 from unroll.study.maps import settling
-from unroll.study.settings import Entry, Size, build
 from unroll.study.training import Recipe, pick_device, seed_everything, train
 
 DIGIT, PATCH = 3, 24

@@ -3,15 +3,9 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pandas as pd
-import torch
-
-from unroll.attention import IterativeAttention
 from unroll.models import ImageModel
-from unroll.study.data import DataError, Split, load
-from unroll.study.experiment import MAP_IMAGES, attention_layers
-from unroll.study.metrics import fixed_point_report, loudness, mixing
-from unroll.study.settings import Entry, Size, build
+from unroll.study.data import DataError, load
+from unroll.study.entries import Entry, Size, build
 from unroll.study.training import seed_everything
 from unroll.study.weights import read_weights, write_weights
 
@@ -61,27 +55,3 @@ def load_network(path: Path) -> Network:
             f"the weights of {path} do not fit {entry.label!r} as it is built now: train it again"
         ) from error
     return Network(model.eval(), entry, made["data"], size, made["seed"])
-
-
-@torch.no_grad()
-def inspect(network: Network, data: Split) -> pd.DataFrame:
-    """Return how each attention layer stands to its fixed point, before training and after: one row a layer and state.
-
-    Columns: mixing (share of the map off its diagonal) and loudness for every layer; residual, distance to the fixed
-    point, share of exact zeros, reconstruction error and gain for iterative ones (see :class:`FixedPointReport`).
-    """
-    rows = []
-    for state, one in (("untrained", network.untrained()), ("trained", network)):
-        images = data.first(MAP_IMAGES).images
-        loud, maps = loudness(one.model, images), one.model.eval().attention_maps(images.to(one.model.mean.device))
-        for index, (layer, x) in enumerate(attention_layers(one.model, data)):
-            row = {
-                "state": state,
-                "layer": index + 1,
-                "mixing": mixing(maps[index]),
-                "loudness": loud[index],
-            }
-            if isinstance(layer, IterativeAttention):
-                row |= asdict(fixed_point_report(layer, x))
-            rows.append(row)
-    return pd.DataFrame(rows)

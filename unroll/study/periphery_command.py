@@ -54,7 +54,7 @@ def _stored(preset: str, store: Path) -> Iterator[Network]:
     settings = presets[preset]
     for entry in settings.entries:
         if entry.attention == "peripheral":
-            yield from (Store(store).network(entry, seed, settings) for seed in settings.seeds)
+            yield from (Store(store).run(entry, seed, settings).network() for seed in settings.seeds)
 
 
 def _periphery(network: Network) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 """Studies by name: the settings of what is committed in results/."""
 
 from unroll.registry import Registry
+from unroll.study.entries import Entry
 from unroll.study.search import DRAW_10, LADDER, VARIATIONS, drawn
-from unroll.study.settings import Entry, Settings
+from unroll.study.settings import Settings
 from unroll.study.training import Recipe
 
 _PUBLISHED = Entry("vars-d", {"published": True}, "vars-d, published")

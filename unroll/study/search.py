@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from unroll.problems import penalties
 from unroll.solvers import FISTA, Unrolled
-from unroll.study.settings import Entry
+from unroll.study.entries import Entry
 
 _RANDOM = {"learned_templates": False, "learned_projection": False, "sphere": True}
 _TRUE = {"published": True, "penalty": "l1"}  # the published setting with a true threshold

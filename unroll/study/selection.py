@@ -9,8 +9,9 @@ from tqdm.auto import tqdm
 from unroll.registry import Registry
 from unroll.study.augment import RandomAffine
 from unroll.study.compare import run_study
+from unroll.study.entries import Entry
 from unroll.study.files import write_aside
-from unroll.study.settings import Entry, Settings
+from unroll.study.settings import Settings
 from unroll.study.training import Recipe
 
 Candidates = dict[str, tuple[Entry, Recipe]]

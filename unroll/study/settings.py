@@ -1,78 +1,14 @@
 """What a study is made of, as plain frozen settings that can be written to a file."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from unroll import validate
-from unroll.attention.registry import attentions
-from unroll.models import ImageModel, PerViT, Stages, ViT
-from unroll.solvers import from_plain, to_plain
-from unroll.study.data import Dataset, datasets
+from unroll.study.data import datasets
+from unroll.study.entries import Entry, Size
+from unroll.study.probes import probes
 from unroll.study.robustness import STANDARD, conditions
 from unroll.study.training import Recipe
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One competitor: an attention, its options, what the tables call it, and whether its tokens tell of places.
-
-    Args:
-        attention: a registered name.
-        options: further keyword arguments of its constructor.
-        label: the name when None.
-        positions: learned positions are added to the tokens.
-        model: the network that carries it: "vit", or "pervit" for one with small convolutions before the tokens and
-            positions that tokens read off their neighbours (in one stage, of the study's size).
-
-    Raises:
-        ValueError: on an unknown name.
-    """
-
-    attention: str
-    options: Mapping[str, object] = field(default_factory=dict)
-    label: str = ""
-    positions: bool = True
-    model: Literal["vit", "pervit"] = "vit"
-
-    def __post_init__(self) -> None:
-        _ = attentions[self.attention]
-        validate.choice("model", self.model, ("vit", "pervit"))
-        if not self.label:
-            object.__setattr__(self, "label", self.attention)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the entry as plain values; choices are left out where they are as in files that know none."""
-        chosen = {"positions": self.positions} if not self.positions else {}
-        chosen |= {"model": self.model} if self.model != "vit" else {}
-        return {"attention": self.attention, "options": to_plain(self.options), "label": self.label, **chosen}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, object]) -> "Entry":
-        """Return the entry that :meth:`to_dict` described."""
-        options = from_plain(plain["options"])
-        positions, model = plain.get("positions", True), plain.get("model", "vit")
-        return cls(plain["attention"], options, plain["label"], positions, model)
-
-
-@dataclass(frozen=True)
-class Size:
-    """The vision transformer that carries every competitor: width, blocks, heads, hidden width of the Mlp.
-
-    Raises:
-        ValueError: when a size is not above zero.
-    """
-
-    dim: int = 64
-    depth: int = 4
-    heads: int = 4
-    mlp_ratio: float = 2.0
-
-    def __post_init__(self) -> None:
-        validate.count("dim", self.dim)
-        validate.count("depth", self.depth)
-        validate.count("heads", self.heads)
-        validate.positive("mlp_ratio", self.mlp_ratio)
 
 
 @dataclass(frozen=True)
@@ -80,10 +16,12 @@ class Settings:
     """A whole study: who, on what, how, and with which seeds.
 
     ``judged_on`` is "test" (networks learn from train and validation together) or "validation" (they learn from train
-    alone), where settings are chosen. ``conditions`` names the corruptions and attacks that networks are put to.
+    alone), where settings are chosen. ``conditions`` names the corruptions and attacks that networks are put to,
+    ``probes`` what further tables are made of the trained networks.
 
     Raises:
-        ValueError: on an unknown data set or condition, two entries with one label, or no entries, conditions or seeds.
+        ValueError: on an unknown data set, condition or probe, two entries with one label, or no entries, conditions or
+            seeds.
     """
 
     entries: tuple[Entry, ...]
@@ -93,6 +31,7 @@ class Settings:
     size: Size = field(default_factory=Size)
     judged_on: Literal["test", "validation"] = "test"
     conditions: tuple[str, ...] = STANDARD
+    probes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _ = datasets[self.data]
@@ -101,6 +40,8 @@ class Settings:
             raise ValueError("conditions must name at least one corruption or attack, got none")
         for name in self.conditions:
             validate.choice("condition", name, conditions())
+        for name in self.probes:
+            _ = probes[name]
         labels = [entry.label for entry in self.entries]
         if not labels:
             raise ValueError("entries must name at least one attention, got none")
@@ -112,7 +53,7 @@ class Settings:
             validate.count("seed", seed, low=0)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the settings as plain values, fit for JSON; conditions only where they are not the standard ones."""
+        """Return the settings as plain values, fit for JSON; conditions and probes only where they were chosen."""
         entries = [entry.to_dict() for entry in self.entries]
         return {
             "data": self.data,
@@ -122,37 +63,5 @@ class Settings:
             "recipe": asdict(self.recipe),
             "size": asdict(self.size),
             **({} if self.conditions == STANDARD else {"conditions": list(self.conditions)}),
+            **({"probes": list(self.probes)} if self.probes else {}),
         }
-
-
-def build(entry: Entry, data: Dataset, size: Size) -> ImageModel:
-    """Return the untrained network of one entry; the caller has seeded PyTorch."""
-    channels, height, width = data.image_shape
-    if entry.model == "pervit":
-        halvings = data.train.patch.bit_length() - 1
-        stem = tuple(max(size.dim >> (halvings - index), 1) for index in range(1, halvings + 1))
-        return PerViT(
-            entry.attention,
-            options=entry.options,
-            size=Stages(stem, (size.dim,), (size.depth,), heads=size.heads, mlp_ratio=size.mlp_ratio),
-            image_size=(height, width),
-            channels=channels,
-            classes=data.classes,
-            mean=data.pixel_mean,
-            std=data.pixel_std,
-        )
-    return ViT(
-        entry.attention,
-        options=entry.options,
-        image_size=(height, width),
-        channels=channels,
-        classes=data.classes,
-        patch=data.train.patch,
-        dim=size.dim,
-        depth=size.depth,
-        heads=size.heads,
-        mlp_ratio=size.mlp_ratio,
-        positions=entry.positions,
-        mean=data.pixel_mean,
-        std=data.pixel_std,
-    )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from unroll.study.compare import CONFIGURATION, TABLE, describe_environment
+from unroll.study.compare import CONFIGURATION, TABLE
+from unroll.study.environment import describe_environment
 from unroll.study.figures import save
 from unroll.study.files import write_aside, write_table
 from unroll.study.series.contenders import contenders
