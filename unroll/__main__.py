@@ -2,16 +2,17 @@
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 import unroll.study.periphery_command as periphery
+import unroll.study.report_command as reporting
+import unroll.study.study_command as comparing
 from unroll.attention import names
-from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, load_series, presets, series_sets
+from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, load_series, series_sets
 from unroll.study.benchmark import run_benchmark
-from unroll.study.compare import Comparison, run_study
+from unroll.study.compare import Comparison
 from unroll.study.entries import Entry, build
 from unroll.study.figures import save
 from unroll.study.files import write_aside, write_table
@@ -20,11 +21,10 @@ from unroll.study.inspection import inspect
 from unroll.study.networks import Network, load_network
 from unroll.study.other_solvers import under_solvers
 from unroll.study.recovery import command as recovery
-from unroll.study.report import markdown, refresh
+from unroll.study.report import refresh
 from unroll.study.restored import restored_accuracy
 from unroll.study.selection import select, selections
 from unroll.study.series import command as series
-from unroll.study.store import Store
 from unroll.study.training import accuracy, pick_device, seed_everything, train
 
 
@@ -37,32 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"unroll: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
-
-
-def study(options: argparse.Namespace) -> None:
-    """Run a comparison and write its table, configuration and figures."""
-    preset = settings = presets[options.preset]
-    if options.attentions:
-        settings = replace(settings, entries=tuple(Entry(name) for name in options.attentions))
-    if options.data is not None:
-        settings = replace(settings, data=options.data)
-    if options.seeds is not None:
-        settings = replace(settings, seeds=tuple(range(options.seeds)))
-    if options.epochs is not None:
-        settings = replace(settings, recipe=replace(settings.recipe, epochs=options.epochs))
-    # results/ holds what a preset makes, unchanged; everything else goes to runs/.
-    folder = options.out or Path("results" if settings == preset else "runs") / options.preset
-    store = Store(options.store)
-    comparison = run_study(settings, store, options.part)
-    if comparison is None:
-        _say("This part is done; the comparison is written once the other parts are.")
-        return
-    comparison.save(folder)
-    for entry in settings.entries if options.networks else ():
-        name = entry.label.replace(", ", "-").replace(" ", "-")
-        store.run(entry, settings.seeds[0], settings).network().save(folder / "networks" / f"{name}.safetensors")
-    _say(markdown(comparison))
-    _say(f"\nWritten to {folder}: " + ", ".join(sorted(path.name for path in folder.iterdir())))
 
 
 def train_one(options: argparse.Namespace) -> None:
@@ -135,13 +109,6 @@ def readme(options: argparse.Namespace) -> None:
     _say(f"{options.readme} shows {options.results}")
 
 
-def _part(text: str) -> tuple[int, int]:
-    k, _, n = text.partition("/")
-    if not (k.isdigit() and n.isdigit() and 1 <= int(k) <= int(n)):
-        raise argparse.ArgumentTypeError(f"must be K/N with 1 <= K <= N, such as 1/2, got {text!r}")
-    return int(k) - 1, int(n)
-
-
 def _write_table(table: pd.DataFrame, out: Path | None) -> None:
     if out:
         write_table(out, table)
@@ -165,28 +132,8 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added
 
-    each = add("study", study)
-    each.add_argument(
-        "--preset", default="quick", help=f"settings to start from: {', '.join(presets.names())} (%(default)s)"
-    )
-    each.add_argument("--attentions", nargs="+", help=f"compare these instead: {', '.join(names())}")
-    each.add_argument("--data", help=f"data set instead of the preset's: {', '.join(datasets.names())}")
-    each.add_argument("--seeds", type=int, help="number of seeds instead of the preset's")
-    each.add_argument("--epochs", type=int, help="passes over the data instead of the preset's")
-    each.add_argument(
-        "--out", type=Path, help="folder to write; results/PRESET, or runs/PRESET when a setting is changed"
-    )
-
-    each.add_argument(
-        "--store",
-        type=Path,
-        default=Path("runs/store"),
-        help="folder of finished runs, which are never repeated (%(default)s)",
-    )
-    each.add_argument("--networks", action="store_true", help="also write the networks of the first seed")
-    each.add_argument(
-        "--part", type=_part, default=(0, 1), help="K/N makes every N-th run only: start N processes that share a store"
-    )
+    comparing.add_arguments(add("study", comparing.study))
+    reporting.add_arguments(add("report", reporting.report))
 
     each = add("train", train_one)
     each.add_argument("attention", help=f"one of {', '.join(names())}")
@@ -216,9 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("selection", help=f"one of {', '.join(selections.names())}")
     each.add_argument("--out", type=Path, default=Path("results/selection"), help="folder to write (%(default)s)")
 
-    each = add("timeseries", series.timeseries)
-    series.add_arguments(each)
-    each.add_argument("--part", type=_part, default=(0, 1), help="K/N makes every N-th run only, as for study")
+    series.add_arguments(add("timeseries", series.timeseries))
 
     each = add("data", show_data)
     known = ", ".join((*datasets.names(), *series_sets.names()))

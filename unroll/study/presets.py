@@ -1,5 +1,8 @@
 """Studies by name: the settings of what is committed in results/."""
 
+import json
+from collections.abc import Mapping
+
 from unroll.registry import Registry
 from unroll.study.entries import Entry
 from unroll.study.search import DRAW_10, LADDER, VARIATIONS, drawn
@@ -70,3 +73,12 @@ presets.register("positions")(
         conditions=("shift", "token occlusion"),
     )
 )
+
+
+def command_for(configuration: Mapping[str, object]) -> str | None:
+    """Return the command that makes the study of this configuration, or None when no preset has its settings."""
+    for name in presets:
+        wanted = json.loads(json.dumps(presets[name].to_dict()))
+        if wanted == {key: configuration.get(key) for key in wanted}:
+            return f"python -m unroll study --preset {name}"
+    return None

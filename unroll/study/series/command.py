@@ -17,6 +17,7 @@ from unroll.study.series.figure import changes, ranking
 from unroll.study.series.study import SETS, SeriesOutcome, SeriesSettings, run_series_study
 from unroll.study.series.training import SeriesRecipe
 from unroll.study.series.verdict import critical_difference, friedman, gains, ranks, scores
+from unroll.study.study_command import part
 from unroll.study.training import pick_device
 
 GAINS, MAPS, RANKING, MAPS_DRAWN = "gains.csv", "maps.csv", "ranking.png", "maps.png"
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("runs/timeseries-store"),
         help="folder of finished runs, which are never repeated (%(default)s)",
     )
+    parser.add_argument("--part", type=part, default=(0, 1), help="K/N makes every N-th run only, as for study")
 
 
 def write_study(outcome: SeriesOutcome, settings: SeriesSettings, folder: Path) -> None:
