@@ -2,7 +2,8 @@
 
 from unroll.study.augment import RandomAffine
 from unroll.study.compare import Comparison, compare, run_study
-from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
+from unroll.study.corruption_error import corruption_errors, mean_corruption_errors
+from unroll.study.corruptions import COMMON, SEVERITIES, corrupt, corruptions
 from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.experiment import attention_layers
 from unroll.study.maps import draw_heard, heard_by, settling
@@ -46,6 +47,7 @@ from unroll.study.training import (
 )
 
 __all__ = [
+    "COMMON",
     "SEVERITIES",
     "Comparison",
     "DataError",
@@ -70,6 +72,7 @@ __all__ = [
     "compare",
     "convergence",
     "corrupt",
+    "corruption_errors",
     "corruptions",
     "datasets",
     "draw_distances",
@@ -88,6 +91,7 @@ __all__ = [
     "map_similarity",
     "markdown",
     "markers",
+    "mean_corruption_errors",
     "mixing",
     "nonlocality",
     "palette",
