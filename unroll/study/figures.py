@@ -100,7 +100,9 @@ def corruptions(table: pd.DataFrame) -> Figure:
         style = {"cmap": "cividis", "vmin": 0, "vmax": 100, "annot": True, "fmt": ".0f", "linewidths": 1}
         sns.heatmap(cells, cbar_kws={"label": "test accuracy (%)"}, ax=axes, **style)
         axes.axvline(2, color="white", linewidth=8)
-        axes.set(xlabel="corruption, mean over five severities", ylabel="attention", title="What common corruptions cost")
+        axes.set(
+            xlabel="corruption, mean over five severities", ylabel="attention", title="What common corruptions cost"
+        )
         axes.set_xticks(axes.get_xticks(), axes.get_xticklabels(), rotation=40, ha="right", rotation_mode="anchor")
     return figure
 
