@@ -56,8 +56,8 @@ def test_seed_name_and_severity_decide_every_pixel_and_nothing_else_is_drawn(nam
     np.testing.assert_equal(np.random.get_state(), numpy_state)  # noqa: NPY002
 
 
-# At 28 pixels the elastic transform is strongest at severity 2, and a mosaic of 14 tiles fits better than one of 16; how
-# dense snow, fog and frost are differs from draw to draw.
+# At 28 pixels the elastic transform is strongest at severity 2, and a mosaic of 14 tiles fits better than one of 16;
+# how dense snow, fog and frost are differs from draw to draw.
 UNEVEN = {"elastic transform", "motion blur", "snow", "fog", "frost", "pixelate"}
 
 
