@@ -1,11 +1,14 @@
 """Corruption errors: how much a network errs under the common corruptions, beside the softmax of the same seed."""
 
+import numpy as np
 import pandas as pd
 
 from unroll import validate
 from unroll.study.corruptions import COMMON, SEVERITIES
 
 _LEVELS = [("clean", 0), *((name, severity) for name in COMMON for severity in SEVERITIES)]
+
+_NOTHING = 1e-9  # per cent: what round-off leaves of sums that are equal
 
 
 def corruption_errors(table: pd.DataFrame, base: str = "softmax") -> pd.DataFrame:
@@ -53,7 +56,7 @@ def corruption_errors(table: pd.DataFrame, base: str = "softmax") -> pd.DataFram
     columns = {}
     for name, sums in (("CE (%)", total), ("relative CE (%)", lost)):
         of_base = sums.loc[base].loc[seeds].set_axis(sums.index)
-        columns[name] = (100 * sums / of_base.where(of_base > 0)).stack(future_stack=True)
+        columns[name] = (100 * sums / of_base.where(of_base > _NOTHING)).stack(future_stack=True)
     return pd.DataFrame(columns).reset_index()
 
 
@@ -69,6 +72,16 @@ def mean_corruption_errors(table: pd.DataFrame, base: str = "softmax") -> pd.Dat
     also for arguments and errors.
 
     Source: Hendrycks and Dietterich 2019.
+
+    Example:
+        >>> rows = [("clean", 0), *((name, severity) for name in COMMON for severity in SEVERITIES)]
+        >>> table = pd.DataFrame([(who, 0, "accuracy", *row, 90 if row == ("clean", 0) else under)
+        ...                       for who, under in (("softmax", 50), ("vars-d", 60)) for row in rows],
+        ...                      columns=["attention", "seed", "measure", "condition", "level", "value"])
+        >>> mean_corruption_errors(table)
+          attention  seed  mCE (%)  relative mCE (%)
+        0   softmax     0    100.0             100.0
+        1    vars-d     0     80.0              75.0
     """
     errors = corruption_errors(table, base).rename(columns={"CE (%)": "mCE (%)", "relative CE (%)": "relative mCE (%)"})
     grouped = errors.drop(columns="condition").groupby(["attention", "seed"], sort=False)
@@ -82,9 +95,10 @@ def _accuracies(table: pd.DataFrame) -> pd.DataFrame:
     order = accuracy[["attention", "seed"]].drop_duplicates()
     wide = wide.reindex(index=pd.MultiIndex.from_frame(order), columns=pd.MultiIndex.from_tuples(_LEVELS))
     wide.columns.names = ["condition", "level"]
-    missing = wide.isna().stack(["condition", "level"], future_stack=True)
-    if missing.any():
-        label, seed, condition, level = missing.idxmax()
+    missing = np.argwhere(wide.isna())
+    if len(missing):
+        row, column = missing[0]
+        (label, seed), (condition, level) = wide.index[row], wide.columns[column]
         where = "on clean images" if condition == "clean" else f"under {condition!r} at severity {level}"
         raise ValueError(f"table must hold the accuracy of {label!r}, seed {seed}, {where}")
     return wide
