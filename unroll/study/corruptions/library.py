@@ -21,13 +21,15 @@ def through_library(kind: str, data: Split, severity: int, generator: torch.Gene
     weighs most in brightness, where frost tints.
 
     The constants are those of ImageNet-C, for images of 224 pixels, at every size: in a small image a blur reaches
-    further, and the elastic transform moves pixels across the whole image at severities 1 and 2. Two differ from the
-    publication: motion blur averages evenly along a line, so that severities 2 to 4, whose lines are equally long, are
-    alike; fog is equally coarse at all severities.
+    further, and the elastic transform moves pixels across the whole image at severities 1 and 2. The library departs
+    from the publication in three: motion blur averages evenly along a line, so that severities 2 to 4, whose lines are
+    equally long, are alike, and the streaks of snow are drawn in this way too; fog is equally coarse at all severities.
 
     Raises:
         ValueError: when images have neither one nor three channels, are smaller than 4 x 4 pixels, or hold numbers
             that do not lie between 0 and 1.
+
+    Source: Hendrycks and Dietterich 2019.
     """
     # It brings OpenCV and scikit-image, which take most of a second to load: only who corrupts waits for them.
     from corrupt_tta import corrupt
