@@ -11,10 +11,14 @@ import unroll
 from unroll.attention import create
 from unroll.solvers import FISTA
 from unroll.study import (
+    COMMON,
+    SEVERITIES,
     Comparison,
     Entry,
     Settings,
     compare,
+    corruptions,
+    figures,
     palette,
     presets,
     run_study,
@@ -100,6 +104,35 @@ def test_a_study_chooses_its_conditions():
     )  # no attention has a code, so no column either
     assert [row.count("|") for row in rows[:2]] == [5, 5]
     assert made.configuration["conditions"] == ["shift"]
+
+
+def test_common_corruptions_have_a_figure_of_their_own(comparison):
+    told = {(name, level): 10.0 * level for name in COMMON for level in SEVERITIES} | {("shift", 1): 7.0}
+    rows = [
+        {"attention": who, "seed": 0, "measure": "accuracy", "condition": name, "level": level, "value": value + index}
+        for index, who in enumerate(comparison.table.attention.unique())
+        for (name, level), value in told.items()
+    ]
+    others = comparison.table[comparison.table.condition != "gaussian noise"]
+    drawn = Comparison(pd.concat([others, pd.DataFrame(rows)]), {}).plot()
+    assert [axis.get_title() for axis in drawn["robustness"].axes] == [
+        *("Gaussian noise", "Token occlusion", "Shift", "FGSM")  # one stands for all common ones
+    ]
+    overview, _ = drawn["corruptions"].axes
+    assert overview.get_xlabel()
+    assert overview.get_title()
+    assert [text.get_text() for text in overview.get_xticklabels()] == ["clean", "mean of all 15", *COMMON]
+    assert [text.get_text() for text in overview.get_yticklabels()] == ["softmax", "vars-d", "vars-d, FISTA"]
+    numbers = [int(text.get_text()) for text in overview.texts]
+    assert [numbers[17 * row + 1 : 17 * (row + 1)] for row in range(3)] == [16 * [30 + row] for row in range(3)]
+
+
+def test_many_conditions_are_drawn_in_rows(comparison):
+    clean = comparison.table[comparison.table.condition == "clean"]
+    table = pd.concat([clean, *(clean.assign(condition=name, level=1) for name in COMMON[:7])])
+    panels = figures.robustness(table).axes
+    assert [axis.get_title() for axis in panels] == [name.capitalize() for name in corruptions if name in COMMON[:7]]
+    assert [axis.get_subplotspec().rowspan.start for axis in panels] == [0, 0, 0, 0, 1, 1, 1]
 
 
 def test_a_legend_that_is_too_long_gets_rows(comparison):

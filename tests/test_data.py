@@ -1,4 +1,4 @@
-"""Data sets, their checks, corruptions and augmentation."""
+"""Data sets, their checks, shifts and augmentation."""
 
 import shutil
 from dataclasses import replace
@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unroll.study import SEVERITIES, DataError, RandomAffine, corrupt, corruptions, datasets, load
+from unroll.study import SEVERITIES, DataError, RandomAffine, corrupt, datasets, load
 from unroll.study.data import Split, data_folder, read_archive
 
 MNIST_SHA = "866c5bfd11faa73bd98c921c782ae76f0ce841e8521a65daf47b74f65bbb9692"
@@ -77,32 +77,6 @@ def test_the_first_images_of_a_split_are_of_many_classes(name):
         assert len(part.first(32).labels.unique()) >= 8
 
 
-@pytest.mark.parametrize("name", corruptions.names())
-def test_corruptions_are_repeatable_and_grow(name):
-    test = load("mnist5k").test.first(50)
-    distances = []
-    for severity in SEVERITIES:
-        corrupted = corrupt(test, name, severity)
-        assert torch.equal(corrupted.images, corrupt(test, name, severity).images)
-        assert torch.equal(corrupted.images, corrupt(test, name, severity, seed=1).images) is (name == "shift")
-        versions = 8 if name == "shift" else 1
-        assert torch.equal(corrupted.labels, torch.cat(versions * [test.labels]))
-        assert 0 <= corrupted.images.min() <= corrupted.images.max() <= 1
-        distances.append((corrupted.images - torch.cat(versions * [test.images])).square().mean().item())
-    assert distances == sorted(distances)
-    assert distances[0] > 0
-
-
-def test_occlusion_blanks_whole_patches_and_the_stated_share():
-    test = load("mnist5k").test.first(20)
-    lit = test.images.new_ones(test.images.shape)
-    for severity, share in zip(SEVERITIES, (0.1, 0.2, 0.4, 0.6, 0.8), strict=True):
-        images = corrupt(type(test)(lit, test.labels, test.patch), "token occlusion", severity).images
-        patches = torch.nn.functional.unfold(images, 4, stride=4)
-        assert ((patches == patches[:, :1]).all(dim=1)).all()
-        torch.testing.assert_close(1 - patches[:, 0].mean(1), torch.full((20,), round(share * 49) / 49))
-
-
 def test_shift_moves_a_dot_in_eight_directions():
     dot = Split(dots(0, 0)[:1], torch.tensor([3]), 4)
     for pixels in SEVERITIES:
@@ -121,14 +95,6 @@ def test_what_leaves_the_image_does_not_come_in_again():
     aside, along = 4 / 6, 6 / 8
     expected = torch.tensor([aside * along, aside, aside * along, along, along, aside * along, aside, aside * along])
     torch.testing.assert_close(kept, expected)
-
-
-def test_bad_corruptions():
-    test = load("digits").test
-    with pytest.raises(ValueError, match=r"unknown corruption 'gausian noise': did you mean 'gaussian noise'\?"):
-        corrupt(test, "gausian noise", 1)
-    with pytest.raises(ValueError, match=r"severity must be one of \(1, 2, 3, 4, 5\), got 6"):
-        corrupt(test, "gaussian noise", 6)
 
 
 def centroid(image):

@@ -2,7 +2,8 @@
 
 from unroll.study.augment import RandomAffine
 from unroll.study.compare import Comparison, compare, run_study
-from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
+from unroll.study.corruption_error import corruption_errors, mean_corruption_errors
+from unroll.study.corruptions import COMMON, SEVERITIES, corrupt, corruptions
 from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.entries import Entry, Size, build
 from unroll.study.experiment import attention_layers
@@ -48,6 +49,7 @@ from unroll.study.training import (
 )
 
 __all__ = [
+    "COMMON",
     "SEVERITIES",
     "Comparison",
     "DataError",
@@ -72,6 +74,7 @@ __all__ = [
     "compare",
     "convergence",
     "corrupt",
+    "corruption_errors",
     "corruptions",
     "datasets",
     "draw_distances",
@@ -90,6 +93,7 @@ __all__ = [
     "map_similarity",
     "markdown",
     "markers",
+    "mean_corruption_errors",
     "mixing",
     "nonlocality",
     "palette",

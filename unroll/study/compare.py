@@ -45,7 +45,7 @@ class Comparison:
         return summarise(self.table)
 
     def plot(self) -> dict[str, Figure]:
-        """Return the figures: convergence, sparsity, robustness, and maps where the table tells of several layers'."""
+        """Return the figures: convergence, sparsity, robustness; maps and corruptions where the table tells of them."""
         drawn = {
             "convergence": figures.convergence(self.table),
             "sparsity": figures.sparsity(self.table),
@@ -53,6 +53,8 @@ class Comparison:
         }
         if (self.table.measure == "similarity to the layer before").any():
             drawn["maps"] = figures.maps(self.table)
+        if figures.holds_common(self.table):
+            drawn["corruptions"] = figures.corruptions(self.table)
         return drawn
 
     def save(self, folder: Path) -> None:

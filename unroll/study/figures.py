@@ -11,11 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unroll.study.attacks import attacks
+from unroll.study.corruptions import COMMON
 from unroll.study.robustness import conditions
 from unroll.study.style import markers, palette, theme
 
 # Where several seeds were run, bands and bars span all of them: a range, not an interval of confidence.
 _SPREAD = ("pi", 100)
+_ABREAST = 4  # panels in a row
 _COUNTS = ("effective tokens", "map rank")
 
 
@@ -56,12 +58,22 @@ def maps(table: pd.DataFrame) -> Figure:
 
 
 def robustness(table: pd.DataFrame) -> Figure:
-    """Draw accuracy against the strength of each corruption and attack, from the clean images on."""
+    """Draw accuracy against the strength of each corruption and attack, from the clean images on.
+
+    Where the table holds all common corruptions, Gaussian noise stands for them: :func:`corruptions` draws the rest.
+    """
     accuracy = table[table.measure == "accuracy"]
     clean = accuracy[accuracy.condition == "clean"]
+    spoiled = conditions(table)
+    if holds_common(table):
+        spoiled = {name: spoiled[name] for name in spoiled if name not in COMMON[1:]}
     with theme():
-        spoiled = conditions(table)
-        figure, (axes,) = plt.subplots(1, len(spoiled), figsize=(6 * len(spoiled), 4.8), sharey=True, squeeze=False)
+        rows = math.ceil(len(spoiled) / _ABREAST)
+        columns = math.ceil(len(spoiled) / rows)
+        figure, grid = plt.subplots(rows, columns, figsize=(6 * columns, 4.8 * rows), sharey=True, squeeze=False)
+        axes, spare = grid.flat[: len(spoiled)], grid.flat[len(spoiled) :]
+        for axis in spare:
+            axis.remove()
         for axis, (name, condition) in zip(axes, spoiled.items(), strict=True):
             part = pd.concat([clean, accuracy[accuracy.condition == name]])
             strengths = dict(enumerate((0.0, *condition.strengths)))
@@ -69,6 +81,29 @@ def robustness(table: pd.DataFrame) -> Figure:
             title = name.upper() if name in attacks else name.capitalize()
             axis.set(xlabel=condition.unit, ylabel="test accuracy (%)", title=title, ylim=(0, 101))
         _share_legend(figure, *axes)
+    return figure
+
+
+def holds_common(table: pd.DataFrame) -> bool:
+    """Return whether a table tells of all the common corruptions."""
+    return set(COMMON) <= set(table.condition)
+
+
+def corruptions(table: pd.DataFrame) -> Figure:
+    """Draw accuracy under each common corruption, a mean over severities and seeds, as a table in colours."""
+    accuracy = table[table.measure == "accuracy"]
+    cells = accuracy.pivot_table(index="attention", columns="condition", values="value")
+    cells = cells.loc[list(table.attention.unique()), ["clean", *COMMON]]
+    cells.insert(1, "mean of all 15", cells[list(COMMON)].mean(axis=1))
+    with theme():
+        figure, axes = plt.subplots(figsize=(14, 2.6 + 0.42 * len(cells)))
+        style = {"cmap": "cividis", "vmin": 0, "vmax": 100, "annot": True, "fmt": ".0f", "linewidths": 1}
+        sns.heatmap(cells, cbar_kws={"label": "test accuracy (%)"}, ax=axes, **style)
+        axes.axvline(2, color="white", linewidth=8)
+        axes.set(
+            xlabel="corruption, mean over five severities", ylabel="attention", title="What common corruptions cost"
+        )
+        axes.set_xticks(axes.get_xticks(), axes.get_xticklabels(), rotation=40, ha="right", rotation_mode="anchor")
     return figure
 
 
