@@ -18,7 +18,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "training": _NETWORK,
     "measuring": (
         *_NETWORK,
-        *(f"study/{name}.py" for name in ("corruptions", "attacks", "experiment", "metrics", "robustness")),
+        "study/corruptions",
+        *(f"study/{name}.py" for name in ("attacks", "experiment", "metrics", "robustness")),
     ),
 }
 
