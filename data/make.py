@@ -12,20 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from unroll.study.sets.splitting import split_by_class
+
 FOLDER = Path(__file__).parent
-SEED = 20_260_101
-
-
-def split_by_class(labels: np.ndarray, shares: dict[str, float]) -> dict[str, np.ndarray]:
-    """Return the indices of each part, drawn class by class so that all have the same mixture, in random order."""
-    rng = np.random.default_rng(SEED)
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in shares}
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        ends = np.round(np.cumsum(list(shares.values())) * len(members)).astype(int)
-        for name, chosen in zip(shares, np.split(members, ends[:-1]), strict=True):
-            parts[name].append(chosen)
-    return {name: rng.permutation(np.concatenate(chosen)) for name, chosen in parts.items()}
 
 
 def write(name: str, images: np.ndarray, labels: np.ndarray, shares: dict[str, float]) -> None:

@@ -10,7 +10,7 @@ import unroll.study.periphery_command as periphery
 import unroll.study.report_command as reporting
 import unroll.study.study_command as comparing
 from unroll.attention import names
-from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, load_series, series_sets
+from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load
 from unroll.study.benchmark import run_benchmark
 from unroll.study.compare import Comparison
 from unroll.study.entries import Entry, build
@@ -25,6 +25,7 @@ from unroll.study.report import refresh
 from unroll.study.restored import restored_accuracy
 from unroll.study.selection import select, selections
 from unroll.study.series import command as series
+from unroll.study.sets import command as sets
 from unroll.study.training import accuracy, pick_device, seed_everything, train
 
 
@@ -86,13 +87,6 @@ def select_settings(options: argparse.Namespace) -> None:
     table = select(options.selection, options.out)
     _say(table.to_string(index=False, float_format="{:.3g}".format))
     _say(f"\nWritten to {options.out}")
-
-
-def show_data(options: argparse.Namespace) -> None:
-    """Verify data sets and describe them."""
-    for name in options.names or (*datasets.names(), *series_sets.names()):
-        data = load_series(name) if name in series_sets.names() else load(name)
-        _say(f"{data.told()}; checksum verified")
 
 
 def bench(options: argparse.Namespace) -> None:
@@ -165,9 +159,8 @@ def _parser() -> argparse.ArgumentParser:
 
     series.add_arguments(add("timeseries", series.timeseries))
 
-    each = add("data", show_data)
-    known = ", ".join((*datasets.names(), *series_sets.names()))
-    each.add_argument("names", nargs="*", help=f"data sets, all when none is named: {known}")
+    sets.add_showing(add("data", sets.show_data))
+    sets.add_fetching(add("fetch", sets.fetch_sets))
 
     each = add("bench", bench)
     each.add_argument(

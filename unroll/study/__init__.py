@@ -4,6 +4,7 @@ from unroll.study.augment import RandomAffine
 from unroll.study.compare import Comparison, compare, run_study
 from unroll.study.corruption_error import corruption_errors, mean_corruption_errors
 from unroll.study.corruptions import COMMON, SEVERITIES, corrupt, corruptions
+from unroll.study.crop_flip import RandomCropFlip
 from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.entries import Entry, Size, build
 from unroll.study.experiment import attention_layers
@@ -36,6 +37,7 @@ from unroll.study.presets import presets
 from unroll.study.report import markdown
 from unroll.study.restored import restored, restored_accuracy
 from unroll.study.series import SeriesDataset, SeriesSplit, load_series, series_sets
+from unroll.study.sets import fetch, image_folder, published, published_copy, stand_in
 from unroll.study.settings import Settings
 from unroll.study.style import markers, palette, theme
 from unroll.study.training import (
@@ -60,6 +62,7 @@ __all__ = [
     "Network",
     "NonFiniteLossError",
     "RandomAffine",
+    "RandomCropFlip",
     "Recipe",
     "SeriesDataset",
     "SeriesSplit",
@@ -82,8 +85,10 @@ __all__ = [
     "draw_regions",
     "draw_shares",
     "effective_tokens",
+    "fetch",
     "fixed_point_report",
     "heard_by",
+    "image_folder",
     "inspect",
     "load",
     "load_network",
@@ -103,6 +108,8 @@ __all__ = [
     "pick_device",
     "position_share",
     "presets",
+    "published",
+    "published_copy",
     "radial_profile",
     "reach",
     "regions",
@@ -112,6 +119,7 @@ __all__ = [
     "seed_everything",
     "series_sets",
     "settling",
+    "stand_in",
     "theme",
     "train",
     "under_solvers",

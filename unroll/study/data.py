@@ -81,21 +81,26 @@ class Dataset(Described):
         return self.train.images.std().item()
 
 
-datasets: Registry[Callable[[], Dataset]] = Registry("data set")
+datasets: Registry[Callable[..., Dataset]] = Registry("data set")
 
 
-def load(name: str) -> Dataset:
-    """Return the data set called ``name``.
+def load(name: str, folder: Path | None = None) -> Dataset:
+    """Return the data set called ``name``. Nothing is ever fetched by this: :func:`unroll.study.fetch` does that.
+
+    Args:
+        name: of a registered data set.
+        folder: where its files lie; where they are shipped or fetched to when None.
 
     Raises:
         ValueError: when no data set has that name; the nearest is suggested.
-        DataError: when its file is missing, does not match its checksum, or holds NaN or infinity.
+        DataError: when its files are missing, with the command that fetches them; when they are damaged, do not match
+            their checksum, or hold NaN or infinity.
 
     Example:
         >>> load("mnist5k").test.images.shape
         torch.Size([1000, 1, 28, 28])
     """
-    dataset = datasets[name]()
+    dataset = datasets[name]() if folder is None else datasets[name](folder=folder)
     for part in (dataset.train, dataset.validation, dataset.test):
         check_finite(name, part.images)
     return dataset
@@ -110,15 +115,17 @@ def check_finite(name: str, images: Tensor) -> None:
 
 
 @datasets.register("mnist5k")
-def mnist5k() -> Dataset:
+def mnist5k(folder: Path | None = None) -> Dataset:
     """Return 5,000 MNIST digits of 28 x 28: 3,500 train, 500 validation, 1,000 test, the classes equally often."""
-    return read_archive("mnist5k", patch=4, checksum="866c5bfd11faa73bd98c921c782ae76f0ce841e8521a65daf47b74f65bbb9692")
+    checksum = "866c5bfd11faa73bd98c921c782ae76f0ce841e8521a65daf47b74f65bbb9692"
+    return read_archive("mnist5k", patch=4, checksum=checksum, folder=folder)
 
 
 @datasets.register("digits")
-def digits() -> Dataset:
+def digits(folder: Path | None = None) -> Dataset:
     """Return scikit-learn's 1,797 digits of 8 x 8: 1,078 train, 269 validation, 450 test."""
-    return read_archive("digits", patch=2, checksum="aa60109e6424e56000a37070f5e20476aa7c883c82c6886eb062893bf67d2428")
+    checksum = "aa60109e6424e56000a37070f5e20476aa7c883c82c6886eb062893bf67d2428"
+    return read_archive("digits", patch=2, checksum=checksum, folder=folder)
 
 
 def read_archive(name: str, *, patch: int, checksum: str, folder: Path | None = None) -> Dataset:

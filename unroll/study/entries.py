@@ -20,8 +20,9 @@ class Entry:
         options: further keyword arguments of its constructor.
         label: the name when None.
         positions: learned positions are added to the tokens.
-        model: the network that carries it: "vit", or "pervit" for one with small convolutions before the tokens and
-            positions that tokens read off their neighbours (in one stage, of the study's size).
+        model: the network that carries it: "vit"; "pervit" for one with small convolutions before the tokens and
+            positions that tokens read off their neighbours (in one stage, of the study's size); or "pervit-tiny" for
+            that in the four stages that were published, whatever the study's size, with patches of 16 pixels.
 
     Raises:
         ValueError: on an unknown name.
@@ -31,11 +32,11 @@ class Entry:
     options: Mapping[str, object] = field(default_factory=dict)
     label: str = ""
     positions: bool = True
-    model: Literal["vit", "pervit"] = "vit"
+    model: Literal["vit", "pervit", "pervit-tiny"] = "vit"
 
     def __post_init__(self) -> None:
         _ = attentions[self.attention]
-        validate.choice("model", self.model, ("vit", "pervit"))
+        validate.choice("model", self.model, ("vit", "pervit", "pervit-tiny"))
         if not self.label:
             object.__setattr__(self, "label", self.attention)
 
@@ -74,15 +75,17 @@ class Size:
 
 
 def build(entry: Entry, data: Dataset, size: Size) -> ImageModel:
-    """Return the untrained network of one entry; the caller has seeded PyTorch."""
+    """Return the untrained network of one entry; the caller has seeded PyTorch.
+
+    Raises:
+        ValueError: when the data are cut into other patches than those of a published network.
+    """
     channels, height, width = data.image_shape
-    if entry.model == "pervit":
-        halvings = data.train.patch.bit_length() - 1
-        stem = tuple(max(size.dim >> (halvings - index), 1) for index in range(1, halvings + 1))
+    if entry.model != "vit":
         return PerViT(
             entry.attention,
             options=entry.options,
-            size=Stages(stem, (size.dim,), (size.depth,), heads=size.heads, mlp_ratio=size.mlp_ratio),
+            size=_one_stage(size, data.train.patch) if entry.model == "pervit" else _published(data.train.patch),
             image_size=(height, width),
             channels=channels,
             classes=data.classes,
@@ -104,3 +107,15 @@ def build(entry: Entry, data: Dataset, size: Size) -> ImageModel:
         mean=data.pixel_mean,
         std=data.pixel_std,
     )
+
+
+def _one_stage(size: Size, patch: int) -> Stages:
+    halvings = patch.bit_length() - 1
+    stem = tuple(max(size.dim >> (halvings - index), 1) for index in range(1, halvings + 1))
+    return Stages(stem, (size.dim,), (size.depth,), heads=size.heads, mlp_ratio=size.mlp_ratio)
+
+
+def _published(patch: int) -> str:
+    if patch != 16:
+        raise ValueError(f"model 'pervit-tiny' needs data in patches of 16 pixels, got {patch}")
+    return "tiny"

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 
 from unroll.registry import Registry
-from unroll.study.entries import Entry
+from unroll.study.crop_flip import RandomCropFlip
+from unroll.study.entries import Entry, Size
 from unroll.study.search import DRAW_10, LADDER, VARIATIONS, drawn
 from unroll.study.settings import Settings
 from unroll.study.training import Recipe
@@ -71,6 +72,29 @@ presets.register("positions")(
         seeds=(0, 1, 2, 3, 4),
         recipe=Recipe(epochs=60),
         conditions=("shift", "token occlusion"),
+    )
+)
+# CIFAR-10 at full size, a night on one GPU. python -m unroll fetch cifar10 comes first.
+presets.register("gpu")(
+    Settings(
+        (*_FOUR, Entry("evolving"), Entry("peripheral", positions=False)),
+        data="cifar10",
+        seeds=(0, 1, 2),
+        recipe=Recipe(epochs=200, batch=128, learning_rate=1e-3, augment=RandomCropFlip(), compile=True),
+        size=Size(dim=192, depth=9, heads=12, mlp_ratio=2.0),
+    )
+)
+# ImageNet, or as much of it as fits into memory, in UNROLL_DATA/imagenet (train/ and val/, one subfolder a class):
+# torchrun --nproc-per-node 8 -m unroll study --preset imagenet
+presets.register("imagenet")(
+    Settings(
+        (
+            Entry("softmax", label="ViT-Ti"),
+            Entry("peripheral", label="PerViT-T", positions=False, model="pervit-tiny"),
+        ),
+        data="imagenet",
+        recipe=Recipe(epochs=300, batch=1024, learning_rate=1e-3, augment=RandomCropFlip(padding=28)),
+        size=Size(dim=192, depth=12, heads=3, mlp_ratio=4.0),
     )
 )
 

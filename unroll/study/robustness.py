@@ -1,4 +1,7 @@
-"""Everything a network is put to beside clean images: corruptions, the same for all, and attacks, made for each."""
+"""Everything a network is put to beside clean images: corruptions, the same for all, and attacks, made for each.
+
+Corruptions are made here, or were published with a data set.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -7,8 +10,9 @@ import pandas as pd
 from torch import nn
 
 from unroll.study.attacks import Attack, attacks
-from unroll.study.corruptions import SEVERITIES, Condition, Copies, corruptions
+from unroll.study.corruptions import Condition, Copies, corruptions
 from unroll.study.data import Split
+from unroll.study.sets import Published, published
 
 STANDARD = ("gaussian noise", "token occlusion", "fgsm")  # what a study looks at when it does not say
 
@@ -18,7 +22,7 @@ _copies = Copies(limit=2**30)
 
 def conditions(table: pd.DataFrame | None = None) -> dict[str, Condition]:
     """Return every corruption and attack by name, or only those that a tidy table holds."""
-    every = {name: registry[name] for registry in (corruptions, attacks) for name in registry}
+    every = {name: registry[name] for registry in (corruptions, attacks, published) for name in registry}
     return every if table is None else {name: every[name] for name in every if (table.condition == name).any()}
 
 
@@ -27,9 +31,10 @@ def spoiled(model: nn.Module, data: Split, names: Iterable[str] = STANDARD) -> I
     every = conditions()
     for name in names:
         condition = every[name]
-        for severity in SEVERITIES:
+        for severity, strength in enumerate(condition.strengths, start=1):
             if isinstance(condition, Attack):
-                images = condition.apply(model, data, condition.strengths[severity - 1])
-                yield name, severity, replace(data, images=images)
+                yield name, severity, replace(data, images=condition.apply(model, data, strength))
+            elif isinstance(condition, Published):
+                yield name, severity, replace(data, images=condition.apply(data, severity))
             else:
                 yield name, severity, _copies(data, name, severity)

@@ -12,7 +12,8 @@ _NETWORK = (
     "solvers",
     "attention",
     "models",
-    *(f"study/{name}.py" for name in ("augment", "data", "entries", "training")),
+    *(f"study/{name}.py" for name in ("augment", "crop_flip", "data", "entries", "training")),
+    *(f"study/sets/{name}.py" for name in ("batches", "folders", "formats", "official", "splitting")),
 )
 PARTS: dict[str, tuple[str, ...]] = {
     "training": _NETWORK,
@@ -20,6 +21,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         *_NETWORK,
         "study/corruptions",
         *(f"study/{name}.py" for name in ("attacks", "experiment", "metrics", "robustness")),
+        "study/sets/corrupted.py",
     ),
 }
 
