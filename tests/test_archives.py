@@ -11,7 +11,7 @@ from tiny_sets import tar
 from unroll.study import DataError
 from unroll.study.sets.archives import unpack
 
-GOOD = {"set/one.bin": b"one", "set/deep/two.bin": b"two", "three.txt": b""}
+GOOD = {"set/one.bin": b"one" * 9000, "set/deep/two.bin": b"two", "three.txt": b""}
 
 
 def zipped(members):

@@ -18,10 +18,10 @@ class _RefusedError(ValueError):
 
 
 class _Dtype:
-    """Stands for numpy.dtype; what it is asked to become is remembered, not made."""
+    """Stands for numpy.dtype; it only knows whether it was to be that of bytes."""
 
-    def __init__(self, name: str, *_: object) -> None:
-        self.name = name
+    def __init__(self, name: str | bytes, *_: object) -> None:
+        self.bytes = name in ("u1", b"u1")  # Python 2 wrote names as bytes
 
     def __setstate__(self, _: object) -> None:
         """Byte order and alignment mean nothing to bytes."""
@@ -35,7 +35,7 @@ class _Array:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, fortran, content = state
-        if not isinstance(dtype, _Dtype) or dtype.name != "u1" or fortran or not isinstance(content, bytes):
+        if not isinstance(dtype, _Dtype) or not dtype.bytes or fortran or not isinstance(content, bytes):
             raise _RefusedError("its array is not one of bytes in C order")
         self.values = np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
@@ -68,8 +68,8 @@ class _Restricted(pickle.Unpickler):
 def read_cifar_batch(path: Path) -> tuple[Annotated[np.ndarray, "n 3 32 32"], Annotated[np.ndarray, "n"]]:
     """Return images and labels, as bytes, of one batch of the Python version of CIFAR-10.
 
-    Of what a pickle may name, arrays of bytes need four things, for which harmless classes stand here; anything else is
-    refused, and nothing of it is imported or called.
+    For the few things that arrays of bytes need to name, harmless classes stand here; anything else is refused, and
+    nothing of it is imported or called.
 
     Raises:
         DataError: when the file is damaged, names anything else, or holds no images and labels.
