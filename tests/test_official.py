@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_sets import cifar10, cifar10_binary, cifar10_c, cifar10_python, idx, images, mnist
 
-from unroll.study import DataError, Entry, Recipe, Settings, Size, load, published, published_copy, run_study
+from unroll.study import DataError, Entry, Recipe, Settings, Size, figures, load, published, published_copy, run_study
 from unroll.study.data import Dataset
 from unroll.study.robustness import spoiled
 from unroll.study.sets.corrupted import COLLECTIONS
@@ -92,9 +92,7 @@ def test_published_corruptions_of_cifar10(tmp_path, monkeypatch):
     faced = list(spoiled(torch.nn.Identity(), test, ["cifar10-c fog"]))
     assert [(name, severity) for name, severity, _ in faced] == [("cifar10-c fog", level) for level in range(1, 6)]
     assert torch.equal(faced[4][2].images, published_copy("cifar10-c", "fog", 5).images)
-    with pytest.raises(
-        ValueError, match=r"fog of cifar10-c was made of the test split of 'cifar10', got 20 other images"
-    ):
+    with pytest.raises(ValueError, match=r"fog of cifar10-c was made of the test split of 'cifar10', got 20 other im"):
         published["cifar10-c fog"].apply(load("cifar10").validation, 1)
     with pytest.raises(DataError, match=r"must hold snow.npy, labels.npy; 'python -m unroll fetch cifar10-c' fetches"):
         published_copy("cifar10-c", "snow", 1)
@@ -108,7 +106,7 @@ def test_a_study_under_published_corruptions(tmp_path, monkeypatch):
     made = run_study(Settings((Entry("softmax"),), "cifar10", recipe=recipe, size=size, conditions=("cifar10-c fog",)))
     accuracy = made.table[made.table.measure == "accuracy"]
     assert accuracy.groupby("condition").size().to_dict() == {"clean": 1, "cifar10-c fog": 5}
-    assert made.plot()["robustness"].axes[0].get_xlabel() == "severity, as published"
+    assert figures.robustness(made.table).axes[0].get_xlabel() == "severity, as published"
 
 
 def test_published_corruptions_of_mnist_have_one_severity(tmp_path, monkeypatch):

@@ -73,7 +73,7 @@ def published_copy(collection: str, corruption: str, severity: int = 1, folder: 
     if images.shape != shape or labels.shape != shape[:1] or images.dtype != np.uint8:
         raise DataError(f"data file {paths[0]} must hold bytes {list(shape)}, got {images.dtype}{list(images.shape)}")
     part = slice(count * (severity - 1), count * severity)
-    return to_split(np.array(images[part]).transpose(0, 3, 1, 2), np.array(labels[part]), form.patch)
+    return to_split(images[part].transpose(0, 3, 1, 2), labels[part], form.patch)
 
 
 def _of(data: Split, severity: int, collection: str, corruption: str) -> Tensor:

@@ -41,8 +41,8 @@ FORMS = {"mnist": Form(1, 28, 10, 4), "fashion-mnist": Form(1, 28, 10, 4), "cifa
 
 def to_split(images: np.ndarray, labels: np.ndarray, patch: int) -> Split:
     """Return a split of images [n, channels, height, width] in bytes, 0 to 255."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).float().div_(255)
-    return Split(pixels, torch.from_numpy(labels.astype(np.int64)), patch)
+    pixels = np.divide(images, 255, dtype=np.float32, order="C")
+    return Split(torch.from_numpy(pixels), torch.from_numpy(labels.astype(np.int64)), patch)
 
 
 def assemble(name: str, form: Form, train: Pair, test: Pair | None, validation: Pair | None = None) -> Dataset:
