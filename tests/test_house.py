@@ -16,6 +16,9 @@ import unroll
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "unroll").rglob("*.py"))
 
+# The one place that reads pickles of others, through an unpickler that runs nothing.
+RESTRICTED = ROOT / "unroll" / "study" / "sets" / "batches.py"
+
 # A wing may import from wings below it (smaller numbers) and from itself; two wings of one number do not meet.
 LEVELS = {
     "registry": 0,
@@ -67,7 +70,9 @@ def test_imports_run_downwards(module):
 def test_files_are_short_and_keep_the_rules(module):
     text = module.read_text()
     assert len(text.splitlines()) <= 250
-    assert not re.search(r"\.cuda\(\)|pickle|torch\.load\(|TODO|FIXME", text.replace("allow_pickle=False", ""))
+    assert not re.search(r"\.cuda\(\)|torch\.load\(|TODO|FIXME|pickle\.loads?\(", text)
+    if module != RESTRICTED:
+        assert "pickle" not in text.replace("allow_pickle=False", "")
 
 
 def test_public_names():
