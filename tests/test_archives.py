@@ -57,6 +57,7 @@ def test_what_an_archive_holds(tmp_path, content):
     unpack(tmp_path / "archive", tmp_path / "folder")
     assert held(tmp_path / "folder") == GOOD
     (tmp_path / "folder" / "three.txt").write_bytes(b"mine")
+    (tmp_path / "folder" / "set" / "deep" / "two.bin").unlink()
     unpack(tmp_path / "archive", tmp_path / "folder")
     assert held(tmp_path / "folder") == GOOD | {"three.txt": b"mine"}
 
@@ -76,7 +77,7 @@ def test_damaged_archives(tmp_path, content):
     (tmp_path / "archive").write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"archive .*archive is damaged: "):
         unpack(tmp_path / "archive", tmp_path / "folder")
-    assert not (tmp_path / "folder").exists() or held(tmp_path / "folder") == {}
+    assert not (tmp_path / "folder").exists() or list((tmp_path / "folder").iterdir()) == []
 
 
 def test_a_damaged_member_leaves_the_earlier_files(tmp_path):

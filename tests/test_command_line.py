@@ -86,7 +86,8 @@ def test_train_command_keeps_weights_that_load(tmp_path, capsys):
     [
         (["train", "sofmax"], "unroll: unknown attention 'sofmax': did you mean 'softmax'?"),
         (["select", "recipes"], "unroll: unknown selection 'recipes': did you mean 'recipe'?"),
-        (["data", "mnist"], "unroll: unknown data set 'mnist': did you mean 'mnist5k'?"),
+        (["data", "mnist6k"], "unroll: unknown data set 'mnist6k': did you mean 'mnist5k'?"),
+        (["fetch", "cifar"], "unroll: unknown fetchable data set 'cifar': did you mean 'cifar10'?"),
         (["study", "--preset", "slow"], "unroll: unknown preset 'slow'"),
         (["study", "--epochs", "0"], "unroll: epochs must be a whole number >= 1, got 0"),
         (["readme", "--results", "nowhere"], "is missing: 'make study' writes results/quick"),

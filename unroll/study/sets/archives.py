@@ -1,5 +1,6 @@
 """Archives unpacked so that no member lands outside its folder."""
 
+import gzip
 import shutil
 import stat
 import tarfile
@@ -18,10 +19,11 @@ Member = tuple[str, Callable[[], IO[bytes]]]
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar, compressed or not, or a zip; what ``folder`` already holds is left alone.
+    """Unpack a tar, compressed or not, or a zip; files that ``folder`` already holds are left alone.
 
     Only files and folders are made, and only inside: all members are looked at before the first is written, and the
     folder gets them in one move each, when all have been read to their end. Owners, modes and links are not restored.
+    Whether it is the right archive is for its checksum to say; a tar does not tell of every flipped byte.
 
     Raises:
         DataError: when the archive is damaged, or a member has an absolute path, leaves the folder, or is a link, a
@@ -31,23 +33,23 @@ def unpack(archive: Path, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
     try:
         with _opened(archive) as members:
-            aside.mkdir(parents=True)
-            for name, opened in tqdm(list(members), desc=f"unpacking {archive.name}", unit="file", leave=False):
+            missing = [member for member in members if not (folder / member[0]).is_file()]
+            for name, opened in tqdm(missing, desc=f"unpacking {archive.name}", unit="file", leave=False):
                 path = aside / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with opened() as source, path.open("wb") as file:
                     shutil.copyfileobj(source, file, 2**20)
-        for path in aside.iterdir():
-            if not (folder / path.name).exists():
-                path.replace(folder / path.name)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        for name, _ in missing:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (aside / name).replace(folder / name)
+    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"archive {archive} is damaged: {error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[Iterator[Member]]:
+def _opened(archive: Path) -> Iterator[list[Member]]:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:
             yield _of_zip(archive, file)
