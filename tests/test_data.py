@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from unroll.study import SEVERITIES, DataError, RandomAffine, corrupt, datasets, load
 from unroll.study.data import Split, data_folder, read_archive
+from unroll.study.sets.splitting import split_by_class
 from unroll.study.sets.stand_in import FORMED
 
 MNIST_SHA = "866c5bfd11faa73bd98c921c782ae76f0ce841e8521a65daf47b74f65bbb9692"
@@ -30,6 +32,14 @@ def test_splits(name, sizes):
     counts = [part.labels.bincount(minlength=data.classes).double() / len(part) for part in parts]
     for count in counts[1:]:
         torch.testing.assert_close(count, counts[0], atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "shares"), [("mnist5k", (0.7, 0.1, 0.2)), ("digits", (0.6, 0.15, 0.25))])
+def test_the_shipped_splits_are_drawn_as_all_others(name, shares):
+    with np.load(data_folder() / f"{name}.npz") as archive:
+        drawn = split_by_class(archive["labels"], dict(zip(("train", "validation", "test"), shares, strict=True)))
+        for part, indices in drawn.items():
+            np.testing.assert_array_equal(indices, archive[part])
 
 
 SHIPPED = ("mnist5k", "digits")
