@@ -74,7 +74,7 @@ presets.register("positions")(
         conditions=("shift", "token occlusion"),
     )
 )
-# CIFAR-10 at full size, a night on one GPU. python -m unroll fetch cifar10 comes first.
+# CIFAR-10 with networks of full size, for a GPU. python -m unroll fetch cifar10 comes first.
 presets.register("gpu")(
     Settings(
         (*_FOUR, Entry("evolving"), Entry("peripheral", positions=False)),
@@ -85,7 +85,7 @@ presets.register("gpu")(
     )
 )
 # ImageNet, or as much of it as fits into memory, in UNROLL_DATA/imagenet (train/ and val/, one subfolder a class):
-# torchrun --nproc-per-node 8 -m unroll study --preset imagenet
+# torchrun --nproc-per-node 8 -m unroll study --preset imagenet, where each process holds all the images.
 presets.register("imagenet")(
     Settings(
         (
