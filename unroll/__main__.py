@@ -11,6 +11,7 @@ import unroll.study.periphery_command as periphery
 from unroll.attention import names
 from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load, load_series, presets, series_sets
 from unroll.study.benchmark import run_benchmark
+from unroll.study.claims import command as claims
 from unroll.study.compare import Comparison, run_study
 from unroll.study.figures import save
 from unroll.study.files import write_aside, write_table
@@ -210,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
 
     periphery.add_arguments(add("periphery", periphery.look_around))
     recovery.add_arguments(add("recover", recovery.recover))
+    claims.add_arguments(add("claims", claims.judge))
 
     each = add("select", select_settings)
     each.add_argument("selection", help=f"one of {', '.join(selections.names())}")

@@ -1,6 +1,7 @@
 """What we learn: data sets, corruptions, training, metrics, comparisons, figures."""
 
 from unroll.study.augment import RandomAffine
+from unroll.study.claims import Claim, Estimate, claims, judge_claims
 from unroll.study.compare import Comparison, compare, run_study
 from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
 from unroll.study.data import DataError, Dataset, Split, datasets, load
@@ -34,6 +35,7 @@ from unroll.study.report import markdown
 from unroll.study.restored import restored, restored_accuracy
 from unroll.study.series import SeriesDataset, SeriesSplit, load_series, series_sets
 from unroll.study.settings import Entry, Settings, Size, build
+from unroll.study.statistics import Finding, Interval, Paired, judge, paired
 from unroll.study.style import markers, palette, theme
 from unroll.study.training import (
     History,
@@ -47,14 +49,19 @@ from unroll.study.training import (
 
 __all__ = [
     "SEVERITIES",
+    "Claim",
     "Comparison",
     "DataError",
     "Dataset",
     "Entry",
+    "Estimate",
+    "Finding",
     "FixedPointReport",
     "History",
+    "Interval",
     "Network",
     "NonFiniteLossError",
+    "Paired",
     "RandomAffine",
     "Recipe",
     "SeriesDataset",
@@ -67,6 +74,7 @@ __all__ = [
     "attended_distance",
     "attention_layers",
     "build",
+    "claims",
     "compare",
     "convergence",
     "corrupt",
@@ -80,6 +88,8 @@ __all__ = [
     "fixed_point_report",
     "heard_by",
     "inspect",
+    "judge",
+    "judge_claims",
     "load",
     "load_network",
     "load_series",
@@ -90,6 +100,7 @@ __all__ = [
     "markers",
     "mixing",
     "nonlocality",
+    "paired",
     "palette",
     "patches",
     "periphery",
