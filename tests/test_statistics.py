@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from unroll.study import Comparison
+from unroll.study.report import differences
 from unroll.study.series import gains
 from unroll.study.statistics import ENOUGH, Finding, Interval, half_width, judge, paired
 
@@ -160,3 +162,12 @@ def test_half_width():
 def test_committed_gains_are_those_of_their_table(folder):
     table, told = (pd.read_csv(ROOT / "results" / folder / f"{name}.csv") for name in ("table", "gains"))
     pd.testing.assert_frame_equal(gains(table, table["model"].iloc[0]), told, rtol=2e-3)
+
+
+def test_a_report_says_where_nothing_was_run():
+    rows = [("softmax", 0), ("softmax", 1), ("kernel", 2), ("vars-d", 0), ("vars-d", 1)]
+    rows = [(who, seed, "accuracy", "clean", 0, 90.0 + seed) for who, seed in rows]
+    table = pd.DataFrame(rows, columns=["attention", "seed", "measure", "condition", "level", "value"])
+    *_, kernel, vars_d = differences(Comparison(table, {}))
+    assert kernel == "- `kernel`: clean not run"  # no seed that softmax has run, too
+    assert vars_d == "- `vars-d`: clean +0.0 (+0.0 to +0.0)"

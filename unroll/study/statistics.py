@@ -26,9 +26,9 @@ class Finding(Enum):
 
     HOLDS = ("holds", "better", "both 95 % intervals, Student's and the bootstrap's, lie on the claimed side")
     REVERSED = ("the opposite holds", "worse", "both 95 % intervals lie on the other side")
-    UNSEEN = ("not seen", "no difference", "one interval at least leaves both sides open")
+    UNSEEN = ("not seen", "no difference", "one of the intervals at least reaches to both sides")
     UNDECIDED = ("no verdict", "too few seeds", f"fewer than {ENOUGH} seeds: intervals would say little")
-    NOT_RUN = ("not run", "not run", "the numbers that it takes are not there yet")
+    NOT_RUN = ("not run", "not run", "the numbers that it takes are not in the results yet")
 
     def __init__(self, word: str, gain: str, meaning: str) -> None:
         self.word, self.gain, self.meaning = word, gain, meaning

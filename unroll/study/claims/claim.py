@@ -25,6 +25,7 @@ class Estimate:
         unit: of all three.
         n: over how many.
         of: what n counts: independent seeds, as a rule.
+        effect: Hedges' g where the value is a mean paired difference; NaN elsewhere.
     """
 
     value: float
@@ -33,6 +34,7 @@ class Estimate:
     unit: str
     n: int
     of: str = "seeds"
+    effect: float = float("nan")
 
 
 Evidence = Callable[[Path], Estimate]
@@ -54,6 +56,14 @@ class Claim:
 
     Raises:
         ValueError: on another direction.
+
+    Example:
+        >>> claim = Claim(
+        ...     "Three is more than one.", "us", "counted", "python -m unroll claims",
+        ...     lambda results: Estimate(3.0, 2.0, 4.0, "points", n=5), threshold=1.0,
+        ... )
+        >>> claim.judge(claim.evidence(Path("results"))).word
+        'holds'
     """
 
     statement: str

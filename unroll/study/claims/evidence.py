@@ -85,6 +85,7 @@ def by_seed(
 
 
 def estimate(ours: pd.Series, theirs: pd.Series | float, unit: str) -> Estimate:
-    """Return the paired difference of two measures by seed as an estimate."""
+    """Return a mean over seeds as an estimate: of the paired difference to a rival, or above a number."""
     found = paired(ours, theirs)
-    return Estimate(found.mean, *found.interval, unit, found.seeds)
+    effect = found.effect if isinstance(theirs, pd.Series) else float("nan")
+    return Estimate(found.mean, *found.interval, unit, found.seeds, effect=effect)

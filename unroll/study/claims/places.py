@@ -36,7 +36,8 @@ claims.register("local-to-global")(
 )
 claims.register("heard-local-to-global")(
     Claim(
-        "So does what is heard in the end, position and content together.",
+        "What peripheral attention hears in the end, position and content together, is near in early layers and far in "
+        "late ones.",
         f"follows from {_MIN}",
         "mean distance attended in the whole map, last layer less first, mean over heads",
         _PERIPHERY,
@@ -56,7 +57,7 @@ claims.register("peripheral-shift")(
     Claim(
         "What knows of distances alone stands shifted images better than positions that are learned and added.",
         "our own question",
-        "accuracy of peripheral attention, digits shifted by 1 to 5 pixels, less that of softmax with learned positions",
+        "accuracy of peripheral attention, shifted by 1 to 5 pixels, less that of softmax with learned positions",
         _STUDY,
         Difference("positions", "peripheral", "softmax", condition="shift"),
     )

@@ -1,19 +1,22 @@
 """The table of claims: all of them judged, as a table and as Markdown."""
 
+import math
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from unroll.study.claims.claim import Claim, NotThereError, claims
+from unroll.study.claims.claim import Claim, Estimate, NotThereError, claims
 from unroll.study.statistics import Finding
 
-_EMPTY = {"value": float("nan"), "low": float("nan"), "high": float("nan"), "unit": "", "n": 0, "of": ""}
+_NAN = float("nan")
+_EMPTY = asdict(Estimate(_NAN, _NAN, _NAN, unit="", n=0, of=""))
 
 
 def judge_claims(results: Path) -> pd.DataFrame:
     """Return every claim with its estimate and verdict, one row each.
 
-    Columns are name, claim, source, here, value, low, high, unit, n, of, direction, threshold, verdict, command, and
+    Columns are name, claim, source, here, those of :class:`Estimate`, direction, threshold, verdict, command, and
     reason: why a claim was not run, where its evidence is not in the folder.
 
     Args:
@@ -35,15 +38,15 @@ def told(table: pd.DataFrame) -> str:
     """Return the table of :func:`judge_claims` as Markdown, with the words that it uses."""
     counts = table.verdict.value_counts()
     words = {finding.word: finding.meaning for finding in Finding}
-    run, waiting = (
-        table[mask] for mask in (table.verdict != Finding.NOT_RUN.word, table.verdict == Finding.NOT_RUN.word)
-    )
+    missing = table.verdict == Finding.NOT_RUN.word
+    run, waiting = table[~missing], table[missing]
     lines = [
         "# What is claimed, and what comes true of it here",
         "",
-        "Written by `python -m unroll claims` from the tables in this folder; identities are computed on the spot. "
-        "Verdicts are about these networks, data sets and recipes, and about nothing else. Of claims that chance alone "
-        f"decides, one in twenty gets a verdict all the same; {len(run)} are judged, and none is corrected for that.",
+        "Written by `python -m unroll claims` from the tables in this folder; identities are computed on the spot, and "
+        "judged by the largest difference over some draws. Verdicts are about these networks, data sets and recipes, "
+        "and about nothing else. Of claims that chance alone decides, one in twenty gets a verdict all the same; "
+        f"{len(run)} are judged, and none is corrected for that. g is Hedges', a mean difference in deviations.",
         "",
         *(f"- **{word}** ({counts.get(word, 0)}): {meaning}" for word, meaning in words.items()),
         "",
@@ -60,21 +63,33 @@ def told(table: pd.DataFrame) -> str:
 
 
 def _row(name: str, claim: Claim, results: Path) -> dict[str, object]:
-    said = {"name": name, "claim": claim.statement, "source": claim.source, "here": claim.here}
-    judged = {"direction": claim.direction, "threshold": claim.threshold}
     try:
         found = claim.evidence(results)
-    except NotThereError as missing:
-        return (
-            said | _EMPTY | judged | {"verdict": Finding.NOT_RUN.word, "command": claim.command, "reason": str(missing)}
-        )
-    finding = claim.judge(found)
-    return said | vars(found) | judged | {"verdict": finding.word, "command": claim.command, "reason": ""}
+        numbers, finding, reason = asdict(found), claim.judge(found), ""
+    except NotThereError as error:
+        numbers, finding, reason = _EMPTY, Finding.NOT_RUN, str(error)
+    return {
+        "name": name,
+        "claim": claim.statement,
+        "source": claim.source,
+        "here": claim.here,
+        **numbers,
+        "direction": claim.direction,
+        "threshold": claim.threshold,
+        "verdict": finding.word,
+        "command": claim.command,
+        "reason": reason,
+    }
 
 
 def _number(row: object) -> str:
-    """Return the estimate, its interval, and what was claimed of it."""
+    """Return the estimate, its interval, its effect size, and what was claimed of it."""
     sign = "+" if row.threshold == 0 else ""
-    value, low, high = (f"{number:{sign}.3g}" for number in (row.value, row.low, row.high))
-    between = "" if low == high else f" ({low} to {high})"
-    return f"{value} {row.unit}{between}; {row.n:,} {row.of}; claimed: {row.direction} than {row.threshold:g}"
+    width = row.high - row.low
+    # Two digits of half an interval say how much of a number is known.
+    form = f"{sign}.{max(0, 1 - math.floor(math.log10(width / 2)))}f" if width > 0 else f"{sign}.3g"
+    value, low, high = (format(number, form) for number in (row.value, row.low, row.high))
+    told = [f"{value} {row.unit}" + (f" ({low} to {high})" if width > 0 else "")]
+    told += [f"g = {row.effect:.1f}"] if math.isfinite(row.effect) else []
+    told += [f"{row.n:,} {row.of if row.n > 1 else row.of.removesuffix('s')}"]
+    return "; ".join([*told, f"claimed: {row.direction} than {row.threshold:g}"])
