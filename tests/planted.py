@@ -184,13 +184,13 @@ def temperature(results: Path, gains: Gains) -> None:
 
 
 def masking(results: Path, gains: Gains) -> None:
-    """Own gradients leave less accuracy than all other attacks do; one network of two has the smaller margin."""
+    """PGD by own gradients leaves less accuracy than all else; one network of two has the smaller margin."""
     rows = []
     for (seed, gain), (who, more), epsilon in product(enumerate(gains), {"a": 0, "b": 20}.items(), (0.1, 0.2)):
-        rows.append((who, seed, "pgd", who, epsilon, 40))
-        rows.append((who, seed, "fgsm", who, epsilon, 70))
+        rows.append((who, seed, "pgd", "itself", epsilon, 40))
+        rows.append((who, seed, "fgsm", "itself", epsilon, 70))
         rows.append((who, seed, "pgd", "another network", epsilon, 40 + gain + more))
-        rows.append((who, seed, "square", "none", epsilon, 80))
+        rows.append((who, seed, "square", "its logits", epsilon, 80))
     columns = ["attention", "seed", "attack", "source", "epsilon", "accuracy"]
     write(results / "laptop" / "masking.csv", pd.DataFrame(rows, columns=columns))
 
