@@ -35,7 +35,7 @@ from unroll.study.report import markdown
 from unroll.study.restored import restored, restored_accuracy
 from unroll.study.series import SeriesDataset, SeriesSplit, load_series, series_sets
 from unroll.study.settings import Entry, Settings, Size, build
-from unroll.study.statistics import Finding, Interval, Paired, judge, paired
+from unroll.study.statistics import Finding, Paired, paired
 from unroll.study.style import markers, palette, theme
 from unroll.study.training import (
     History,
@@ -58,7 +58,6 @@ __all__ = [
     "Finding",
     "FixedPointReport",
     "History",
-    "Interval",
     "Network",
     "NonFiniteLossError",
     "Paired",
@@ -88,7 +87,6 @@ __all__ = [
     "fixed_point_report",
     "heard_by",
     "inspect",
-    "judge",
     "judge_claims",
     "load",
     "load_network",

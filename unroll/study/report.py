@@ -37,7 +37,8 @@ def differences(comparison: Comparison, base: str = "softmax") -> list[str]:
     """Return what each attention gains or loses against ``base``, paired by seed: a list in Markdown, or nothing.
 
     Each difference is a mean over seeds. From five seeds on Student's paired 95 % interval stands behind it, and "no
-    difference" where that holds zero; with fewer the lowest and the highest seed: a range, which carries no verdict.
+    difference" where that or the bootstrap's holds zero; with fewer the lowest and the highest seed: a
+    range, which carries no verdict.
     """
     table = comparison.table
     accuracy = table[table.measure == "accuracy"]
