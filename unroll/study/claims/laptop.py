@@ -88,7 +88,7 @@ class Masking:
         if own.empty or foreign.empty:
             raise NotThereError("the table has no PGD by own gradients, or nothing beside it")
         place = ["attention", "seed", "epsilon"]
-        margin = (foreign.groupby(place).accuracy.min() - own.groupby(place).accuracy.min()).dropna()
+        margin = (foreign.groupby(place).accuracy.min() - own.set_index(place).accuracy).dropna()
         margins = margin.groupby(["attention", "seed"]).mean().unstack("attention")
         weakest = margins[margins.mean().idxmin()].dropna()
         return estimate(weakest, 0.0, "points")
