@@ -28,6 +28,7 @@ from unroll.study.robustness import spoiled
         ["solvers"],
         ["restore"],
         ["periphery"],
+        ["claims"],
         ["select"],
         ["timeseries"],
         ["data"],

@@ -12,6 +12,7 @@ import unroll.study.study_command as comparing
 from unroll.attention import names
 from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load
 from unroll.study.benchmark import run_benchmark
+from unroll.study.claims import command as claims
 from unroll.study.compare import Comparison
 from unroll.study.entries import Entry, build
 from unroll.study.figures import save
@@ -152,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
 
     periphery.add_arguments(add("periphery", periphery.look_around))
     recovery.add_arguments(add("recover", recovery.recover))
+    claims.add_arguments(add("claims", claims.judge))
 
     each = add("select", select_settings)
     each.add_argument("selection", help=f"one of {', '.join(selections.names())}")

@@ -1,6 +1,7 @@
 """What we learn: data sets, corruptions, training, metrics, comparisons, figures."""
 
 from unroll.study.augment import RandomAffine
+from unroll.study.claims import Claim, Estimate, claims, judge_claims
 from unroll.study.compare import Comparison, compare, run_study
 from unroll.study.corruption_error import corruption_errors, mean_corruption_errors
 from unroll.study.corruptions import COMMON, SEVERITIES, corrupt, corruptions
@@ -39,6 +40,7 @@ from unroll.study.restored import restored, restored_accuracy
 from unroll.study.series import SeriesDataset, SeriesSplit, load_series, series_sets
 from unroll.study.sets import fetch, image_folder, published, published_copy, stand_in
 from unroll.study.settings import Settings
+from unroll.study.statistics import Finding, Paired, paired
 from unroll.study.style import markers, palette, theme
 from unroll.study.training import (
     History,
@@ -53,14 +55,18 @@ from unroll.study.training import (
 __all__ = [
     "COMMON",
     "SEVERITIES",
+    "Claim",
     "Comparison",
     "DataError",
     "Dataset",
     "Entry",
+    "Estimate",
+    "Finding",
     "FixedPointReport",
     "History",
     "Network",
     "NonFiniteLossError",
+    "Paired",
     "RandomAffine",
     "RandomCropFlip",
     "Recipe",
@@ -74,6 +80,7 @@ __all__ = [
     "attended_distance",
     "attention_layers",
     "build",
+    "claims",
     "compare",
     "convergence",
     "corrupt",
@@ -90,6 +97,7 @@ __all__ = [
     "heard_by",
     "image_folder",
     "inspect",
+    "judge_claims",
     "load",
     "load_network",
     "load_series",
@@ -101,6 +109,7 @@ __all__ = [
     "mean_corruption_errors",
     "mixing",
     "nonlocality",
+    "paired",
     "palette",
     "patches",
     "periphery",

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import pandas as pd
-from scipy import stats
 
 from unroll.study.compare import Comparison
 from unroll.study.files import write_aside
 from unroll.study.robustness import conditions
+from unroll.study.statistics import ENOUGH, Finding, paired
 
-ENOUGH = 5  # seeds, for a verdict
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
@@ -38,7 +37,8 @@ def differences(comparison: Comparison, base: str = "softmax") -> list[str]:
     """Return what each attention gains or loses against ``base``, paired by seed: a list in Markdown, or nothing.
 
     Each difference is a mean over seeds. From five seeds on Student's paired 95 % interval stands behind it, and "no
-    difference" where that holds zero; with fewer the lowest and the highest seed: a range, which carries no verdict.
+    difference" where that or the bootstrap's holds zero; with fewer the lowest and the highest seed: a
+    range, which carries no verdict.
     """
     table = comparison.table
     accuracy = table[table.measure == "accuracy"]
@@ -51,19 +51,23 @@ def differences(comparison: Comparison, base: str = "softmax") -> list[str]:
     for label in table.attention.unique():
         if label == base:
             continue
-        gain = by_seed[label] - by_seed[base]
-        told = [f"{condition} {_gain(gain.loc[condition])}" for condition in ("clean", *conditions(table))]
+        told = [
+            f"{condition} {_gain(by_seed.loc[condition, label], by_seed.loc[condition, base])}"
+            for condition in ("clean", *conditions(table))
+        ]
         lines.append(f"- `{label}`: {', '.join(told)}")
     return lines
 
 
-def _gain(by_seed: pd.Series) -> str:
-    mean, low, high = by_seed.mean(), by_seed.min(), by_seed.max()
-    if len(by_seed) < ENOUGH:
-        return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
-    half = by_seed.sem() * stats.t.ppf(0.975, len(by_seed) - 1)
-    verdict = ", no difference" if abs(mean) <= half else ""
-    return f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f}{verdict})"
+def _gain(ours: pd.Series, theirs: pd.Series) -> str:
+    ours, theirs = ours.dropna(), theirs.dropna()  # a seed counts where both have run
+    if ours.index.intersection(theirs.index).empty:
+        return Finding.NOT_RUN.gain
+    found = paired(ours, theirs)
+    if found.seeds < ENOUGH:
+        return f"{found.mean:+.1f} ({found.span.low:+.1f} to {found.span.high:+.1f})"
+    verdict = f", {Finding.UNSEEN.gain}" if found.finding is Finding.UNSEEN else ""
+    return f"{found.mean:+.1f} ({found.student.low:+.1f} to {found.student.high:+.1f}{verdict})"
 
 
 def describe(comparison: Comparison) -> str:

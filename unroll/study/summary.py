@@ -1,9 +1,9 @@
 """From the tidy table to one row an attention."""
 
 import pandas as pd
-from scipy import stats
 
 from unroll.study.robustness import conditions
+from unroll.study.statistics import half_width
 
 _INSIDE = (
     "effective tokens",
@@ -43,6 +43,4 @@ def _mean(part: pd.DataFrame) -> pd.Series:
 
 
 def _half_width(part: pd.DataFrame) -> pd.Series:
-    grouped = _by_seed(part).groupby("attention")
-    counts = grouped.count()
-    return grouped.sem() * stats.t.ppf(0.975, counts - 1)
+    return _by_seed(part).groupby("attention").agg(half_width)

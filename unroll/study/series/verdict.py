@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from unroll.study.report import ENOUGH
+from unroll.study.statistics import ENOUGH, Paired, paired
 
 LEVEL = 0.05
 
@@ -73,14 +73,10 @@ def _gains(table: pd.DataFrame, base: str) -> Iterator[dict[str, object]]:
             gain = by_seed[model] - by_seed[base]
             if part.measure.iloc[0] == "RMSE":
                 gain = -100 * gain / by_seed[base]
-            gain = gain.dropna()  # a seed counts where both have run
-            yield {"set": name, "model": model, "seeds": len(gain), **_interval(gain)}
+            # A seed counts where both have run.
+            yield {"set": name, "model": model, **_told(paired(gain.dropna()))}
 
 
-def _interval(gain: pd.Series) -> dict[str, object]:
-    if len(gain) < ENOUGH:
-        return {"gain": gain.mean(), "low": gain.min(), "high": gain.max(), "verdict": "too few seeds"}
-    half = gain.sem() * stats.t.ppf(1 - LEVEL / 2, len(gain) - 1)
-    low, high = gain.mean() - half, gain.mean() + half
-    verdict = "better" if low > 0 else "worse" if high < 0 else "no difference"
-    return {"gain": gain.mean(), "low": low, "high": high, "verdict": verdict}
+def _told(found: Paired) -> dict[str, object]:
+    low, high = found.span if found.seeds < ENOUGH else found.student
+    return {"seeds": found.seeds, "gain": found.mean, "low": low, "high": high, "verdict": found.finding.gain}
