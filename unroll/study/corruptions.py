@@ -24,11 +24,13 @@ class Condition:
             the other, over which accuracy is then averaged.
         strengths: what severities 1 to 5 mean, growing.
         unit: what a strength is, for the axis of a figure.
+        severities: which of the five a study looks at; fewer where that is dear, or more would make no sense.
     """
 
     apply: Callable[..., Tensor]
     strengths: tuple[float, float, float, float, float]
     unit: str
+    severities: tuple[int, ...] = SEVERITIES
 
 
 class Corruption(Condition):

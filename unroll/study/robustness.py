@@ -7,7 +7,7 @@ import pandas as pd
 from torch import nn
 
 from unroll.study.attacks import Attack, attacks
-from unroll.study.corruptions import SEVERITIES, Condition, corrupt, corruptions
+from unroll.study.corruptions import Condition, corrupt, corruptions
 from unroll.study.data import Split
 
 STANDARD = ("gaussian noise", "token occlusion", "fgsm")  # what a study looks at when it does not say
@@ -20,13 +20,17 @@ def conditions(table: pd.DataFrame | None = None) -> dict[str, Condition]:
 
 
 def spoiled(model: nn.Module, data: Split, names: Iterable[str] = STANDARD) -> Iterator[tuple[str, int, Split]]:
-    """Yield the name of a condition, a severity, and the images that ``model`` has to face under it."""
+    """Yield the name of a condition, a severity, and the images that ``model`` has to face under it.
+
+    Dear conditions are looked at in some of the severities, dear attacks on the first images of the split.
+    """
     every = conditions()
     for name in names:
         condition = every[name]
-        for severity in SEVERITIES:
+        for severity in condition.severities:
             if isinstance(condition, Attack):
-                images = condition.apply(model, data, condition.strengths[severity - 1])
-                yield name, severity, replace(data, images=images)
+                part = data.first(condition.images or len(data))
+                images = condition.apply(model, part, condition.strengths[severity - 1])
+                yield name, severity, replace(part, images=images)
             else:
                 yield name, severity, corrupt(data, name, severity)
