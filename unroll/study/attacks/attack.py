@@ -31,9 +31,7 @@ class Attack(Condition):
 attacks: Registry[Attack] = Registry("attack")
 
 
-def in_batches(
-    model: nn.Module, data: Split, batch: int, change: Callable[[Tensor, Tensor, slice], Tensor]
-) -> Tensor:
+def in_batches(model: nn.Module, data: Split, batch: int, change: Callable[[Tensor, Tensor, slice], Tensor]) -> Tensor:
     """Return all images changed, on the CPU.
 
     Args:
@@ -82,3 +80,11 @@ def margin(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     logits = model(images)
     true = F.one_hot(labels, logits.shape[-1]).bool()
     return logits.masked_fill(true, float("-inf")).amax(dim=-1) - logits[true]
+
+
+def square_masks(tops: Tensor, lefts: Tensor, side: int, height: int, width: int) -> Tensor:
+    """Return where a square of each image lies, [B, 1, height, width], by its first rows and columns, [B] each."""
+    rows = torch.arange(height, device=tops.device) - tops[:, None]
+    columns = torch.arange(width, device=lefts.device) - lefts[:, None]
+    inside = ((rows >= 0) & (rows < side))[:, :, None] & ((columns >= 0) & (columns < side))[:, None, :]
+    return inside.unsqueeze(1)

@@ -84,11 +84,19 @@ def fgsm(model: nn.Module, data: Split, epsilon: float, batch: int = 250) -> Ten
 
 
 def pgd(
-    model: nn.Module, data: Split, epsilon: float, *, steps: int = 50, restarts: int = 2, seed: int = 0, batch: int = 250
+    model: nn.Module,
+    data: Split,
+    epsilon: float,
+    *,
+    steps: int = 50,
+    restarts: int = 2,
+    seed: int = 0,
+    batch: int = 250,
 ) -> Tensor:
     r"""Climb the loss in many steps, no pixel moving by more than epsilon: projected gradient descent.
 
-    .. math:: x^{(k+1)} = \Pi\bigl(x^{(k)} + \tfrac{2.5\, \epsilon}{K}\, \mathrm{sign}(\nabla_x \ell(f(x^{(k)}), y))\bigr)
+    .. math::
+        x^{(k+1)} = \Pi\Bigl(x^{(k)} + \frac{2.5\, \epsilon}{K}\, \mathrm{sign}(\nabla_x \ell(f(x^{(k)}), y))\Bigr)
 
     The projection keeps every pixel in [0, 1] and within epsilon of where it was. Each of the restarts sets out from a
     point drawn evenly from there; an image that fell is not attacked again. What is returned for an image is the worst
