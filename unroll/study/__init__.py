@@ -1,11 +1,14 @@
 """What we learn: data sets, corruptions, training, metrics, comparisons, figures."""
 
+from unroll.study.attacks import adversarial_patch, autoattack, fgsm, pgd, square_attack
 from unroll.study.augment import RandomAffine
+from unroll.study.calibration import calibration_error
 from unroll.study.compare import Comparison, compare, run_study
 from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
 from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.experiment import attention_layers
 from unroll.study.maps import draw_heard, heard_by, settling
+from unroll.study.masking import check_masking, masked
 from unroll.study.metrics import (
     FixedPointReport,
     convergence,
@@ -35,6 +38,7 @@ from unroll.study.restored import restored, restored_accuracy
 from unroll.study.series import SeriesDataset, SeriesSplit, load_series, series_sets
 from unroll.study.settings import Entry, Settings, Size, build
 from unroll.study.style import markers, palette, theme
+from unroll.study.temperature import under_temperatures, with_temperature
 from unroll.study.training import (
     History,
     NonFiniteLossError,
@@ -63,10 +67,14 @@ __all__ = [
     "Size",
     "Split",
     "accuracy",
+    "adversarial_patch",
     "assemble",
     "attended_distance",
     "attention_layers",
+    "autoattack",
     "build",
+    "calibration_error",
+    "check_masking",
     "compare",
     "convergence",
     "corrupt",
@@ -77,6 +85,7 @@ __all__ = [
     "draw_regions",
     "draw_shares",
     "effective_tokens",
+    "fgsm",
     "fixed_point_report",
     "heard_by",
     "inspect",
@@ -88,11 +97,13 @@ __all__ = [
     "map_similarity",
     "markdown",
     "markers",
+    "masked",
     "mixing",
     "nonlocality",
     "palette",
     "patches",
     "periphery",
+    "pgd",
     "photograph",
     "pick_device",
     "position_share",
@@ -106,8 +117,11 @@ __all__ = [
     "seed_everything",
     "series_sets",
     "settling",
+    "square_attack",
     "theme",
     "train",
     "under_solvers",
+    "under_temperatures",
     "with_solver",
+    "with_temperature",
 ]

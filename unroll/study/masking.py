@@ -10,7 +10,7 @@ from unroll import validate
 from unroll.attention import IterativeAttention
 from unroll.models import ImageModel
 from unroll.solvers import Solver, Unrolled
-from unroll.study.attacks import fgsm, pgd, square
+from unroll.study.attacks import fgsm, pgd, square_attack
 from unroll.study.data import Split
 from unroll.study.other_solvers import with_solver
 from unroll.study.training import accuracy
@@ -18,7 +18,7 @@ from unroll.study.training import accuracy
 ITSELF, SCORES = "itself", "its logits"  # whence an attack knows the network, where no other network is its source
 
 
-def masking(
+def check_masking(
     networks: Mapping[str, nn.Module],
     data: Split,
     epsilon: float = 0.04,
@@ -55,7 +55,7 @@ def masking(
         >>> from unroll.study import Entry, Size, build, load
         >>> digits = load("digits")
         >>> networks = {name: build(Entry(name), digits, Size(16, 1, 2)) for name in ("softmax", "kernel")}
-        >>> table = masking(networks, digits.test, images=8, steps=2, queries=2)
+        >>> table = check_masking(networks, digits.test, images=8, steps=2, queries=2)
         >>> print(table[table.attention == "kernel"][["attack", "source"]].to_string(index=False))
         attack     source
            pgd     itself
@@ -73,7 +73,7 @@ def masking(
         trials |= {("pgd", other): made[other] for other in networks if other != name}
         if _iterates(model):
             trials["pgd", f"itself under {solver}"] = pgd(with_solver(model, solver), part, epsilon, steps=steps)
-        trials["square", SCORES] = square(model, part, epsilon, queries=queries)
+        trials["square", SCORES] = square_attack(model, part, epsilon, queries=queries)
         for (attack, source), changed in trials.items():
             row = {"attention": name, "attack": attack, "source": source, "epsilon": epsilon, "images": len(part)}
             rows.append({**row, "accuracy": accuracy(model, replace(part, images=changed))})
@@ -81,7 +81,7 @@ def masking(
 
 
 def masked(table: pd.DataFrame) -> pd.DataFrame:
-    r"""Return the verdict on each network of a table of :func:`masking`: one row an attention.
+    r"""Return the verdict on each network of a table of :func:`check_masking`: one row an attention.
 
     A gradient is masked when some other attack leaves fewer images standing than the white-box one, by more than one
     standard error of a share of n images,

@@ -11,7 +11,7 @@ from unroll.study.data import Split
 MARKS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 
-def square(
+def square_attack(
     model: nn.Module,
     data: Split,
     epsilon: float,
@@ -49,7 +49,7 @@ def square(
         >>> from unroll.study import Entry, Size, build, load
         >>> digits = load("digits")
         >>> network = build(Entry("softmax"), digits, Size(16, 1, 2))
-        >>> square(network, digits.test.first(8), 0.1, queries=20).shape
+        >>> square_attack(network, digits.test.first(8), 0.1, queries=20).shape
         torch.Size([8, 1, 8, 8])
     """
     validate.at_least("epsilon", epsilon, 0)
@@ -106,4 +106,4 @@ def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return 2.0 * torch.randint(2, shape, generator=generator) - 1
 
 
-attacks.register("square")(Attack(square, STRENGTHS, UNIT, severities=(2, 4, 5), images=128))
+attacks.register("square")(Attack(square_attack, STRENGTHS, UNIT, severities=(2, 4, 5), images=128))
