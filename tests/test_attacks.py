@@ -89,8 +89,9 @@ def test_pgd_finds_the_worst_images_of_a_linear_network_and_keeps_the_best_resta
     worst = (data.images + 0.1 * towards).clamp(0, 1)
     torch.testing.assert_close(pgd(model, data, 0.1, steps=20), worst, rtol=0, atol=1e-6)
     network, _ = small_model("vars-d")
-    once, often = (pgd(network, DATA, 0.03, steps=2, restarts=count) for count in (1, 3))
-    gain = margin(network, often, DATA.labels) - margin(network, once, DATA.labels)
+    agreed = replace(DATA, labels=network.eval()(DATA.images).argmax(dim=1))  # an image that fell is left alone
+    once, often = (pgd(network, agreed, 0.01, steps=2, restarts=count) for count in (1, 3))
+    gain = margin(network, often, agreed.labels) - margin(network, once, agreed.labels)
     assert (gain >= 0).all()
     assert (gain > 0).any()
 
@@ -204,12 +205,12 @@ def test_bad_numbers_are_refused(attack, argument):
 
 
 def test_a_gradient_that_is_no_number_stops_an_attack():
-    model = Linear(torch.full((1, 1, 8, 8), float("inf")))
+    model, data = Linear(torch.full((1, 1, 8, 8), float("inf"))), linear()[1]
     for attack in (fgsm, pgd):
         with pytest.raises(NonFiniteLossError, match=r"gradient of the loss by the pixels must be finite"):
-            attack(model, DATA, 0.1)
+            attack(model, data, 0.1)
     with pytest.raises(NonFiniteLossError, match=r"does the network's solver diverge"):
-        adversarial_patch(model, DATA, 1)
+        adversarial_patch(model, data, 1)
 
 
 def test_dear_conditions_are_looked_at_in_part():
@@ -262,7 +263,7 @@ SOLVERS = {
     "unrolled": Unrolled(5),
     "fista": FISTA(8),
     "anderson": Anderson(8, tol=None, history=3),
-    "flow": Flow(300, "euler", step_size=0.5, tol=1e-9),
+    "flow": Flow(1000, "euler", tol=1e-8),
     "flow, direct": Flow(3, "rk4", step_size=0.5, gradient="direct", tol=None),
     "implicit": Implicit(TIGHT, BACK),
     "implicit, fista": Implicit(FISTA(3000, tol=1e-9), BACK),
@@ -276,7 +277,7 @@ def test_the_gradient_by_the_pixels_comes_through_every_solver(name, solver):
     if name == "hopfield" and isinstance(getattr(SOLVERS[solver], "solver", SOLVERS[solver]), FISTA):
         pytest.skip("Hopfield's step is not proximal")
     torch.manual_seed(0)
-    options = {"weight": 0.05, "templates": 3} if name == "vars-d" else {"beta": 1.0}
+    options = {"weight": 0.05, "templates": 3} if name == "vars-d" else {}
     model = build(Entry(name, {"solver": SOLVERS[solver], **options}), load("digits"), SMALL).double().eval()
     images, labels = DATA.images[:2].double(), DATA.labels[:2]
     _, slope = losses_and_slope(model, images, labels)
@@ -286,7 +287,7 @@ def test_the_gradient_by_the_pixels_comes_through_every_solver(name, solver):
         way = torch.randn(images.shape, generator=generator, dtype=torch.float64)
         with torch.no_grad():
             up, down = (F.cross_entropy(model(images + s * size * way), labels, reduction="sum") for s in (1, -1))
-        assert (slope * way).sum().item() == pytest.approx(((up - down) / (2 * size)).item(), rel=1e-4, abs=1e-6)
+        assert (slope * way).sum().item() == pytest.approx(((up - down) / (2 * size)).item(), rel=1e-3, abs=1e-6)
 
 
 class Fixed(nn.Module):
