@@ -5,20 +5,33 @@ from functools import cache
 import pandas as pd
 import pytest
 import torch
-from tables import small_model
 from torch import nn
 
 from unroll.solvers import Unrolled
-from unroll.study import Recipe, accuracy, check_masking, load, masked, train
+from unroll.study import (
+    Entry,
+    RandomAffine,
+    Recipe,
+    Size,
+    accuracy,
+    build,
+    check_masking,
+    load,
+    masked,
+    seed_everything,
+    train,
+)
 
 EXAM = load("digits").test
-BUDGET = {"epsilon": 0.15, "images": 100, "steps": 10, "queries": 60}
+BUDGET = {"epsilon": 0.08, "images": 80, "steps": 6, "queries": 40}
 
 
 @cache
 def trained(name: str, seed: int = 0) -> nn.Module:
-    model, generator = small_model(name, seed)
-    train(model, load("digits").train, Recipe(epochs=8, batch=32, learning_rate=1e-2), generator)
+    generator = seed_everything(seed)
+    model = build(Entry(name), load("digits"), Size(32, 1, 2))
+    recipe = Recipe(epochs=4, batch=16, learning_rate=1e-2, augment=RandomAffine(0, 0, 0))
+    train(model, load("digits").train, recipe, generator)
     return model
 
 
@@ -49,7 +62,7 @@ class Saturated(Quantised):
 
 def test_networks_with_their_own_gradient_pass():
     networks = {name: trained(name) for name in ("softmax", "vars-d")}
-    assert all(accuracy(model, EXAM) > 70 for model in networks.values())
+    assert all(accuracy(model, EXAM) > 60 for model in networks.values())
     table = check_masking(networks, EXAM, solver=Unrolled(8), **BUDGET)
     assert list(table.columns) == ["attention", "attack", "source", "epsilon", "images", "accuracy"]
     found = table.set_index(["attention", "attack", "source"]).accuracy
@@ -68,7 +81,7 @@ def test_networks_with_their_own_gradient_pass():
     assert not verdict.masked.any()
     # The attacks bite, so that the check could have found something, and something is left to be found.
     assert (verdict.white_box < 70).all()
-    assert (found.xs("square", level="attack") < [accuracy(m, EXAM.first(100)) - 10 for m in networks.values()]).all()
+    assert (found.xs("square", level="attack") < [accuracy(m, EXAM.first(80)) - 10 for m in networks.values()]).all()
 
 
 @pytest.mark.parametrize("front", [Quantised, Stopped, Saturated])
@@ -79,7 +92,7 @@ def test_a_gradient_masked_on_purpose_is_found(front):
     assert verdict.masked["masked"]
     assert verdict.source["masked"] == "healthy"
     # It is found without a healthy twin too, by an attack that needs no gradient.
-    alone = masked(check_masking({"masked": networks["masked"]}, EXAM, **{**BUDGET, "queries": 200}))
+    alone = masked(check_masking({"masked": networks["masked"]}, EXAM, **{**BUDGET, "queries": 100}))
     assert alone.masked.all()
     assert alone.attack.item() == "square"
 

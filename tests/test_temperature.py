@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from unroll.attention import SoftmaxAttention, create, from_dict
 from unroll.study import accuracy, adversarial_patch, load, under_temperatures, with_temperature
 
-DATA = load("digits").test.first(40)
+DATA = load("digits").test.first(12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -93,16 +93,15 @@ def test_a_network_is_tempered_without_being_changed():
 
 def test_the_table_holds_attacks_made_through_the_tempered_network():
     model, _ = small_model()
-    table = under_temperatures(model, DATA, (1.0, 4.0))
+    table = under_temperatures(model, DATA, (4.0,))
     assert list(table.columns) == ["temperature", "condition", "severity", "accuracy"]
-    assert list(table.severity) == [0, 1, 2, 3] * 2
-    assert list(table.condition) == ["clean", *["adversarial patch"] * 3] * 2
+    assert list(table.severity) == [0, 1, 2]
+    assert list(table.condition) == ["clean", *["adversarial patch"] * 2]
     warm = with_temperature(model, 4.0)
-    for side in (1, 2, 3):
-        own = accuracy(warm, replace(DATA, images=adversarial_patch(warm, DATA, side)))
-        (kept,) = table[(table.temperature == 4) & (table.severity == side)].accuracy
-        assert kept == own
-    (clean,) = table[(table.temperature == 4) & (table.severity == 0)].accuracy
-    assert clean == accuracy(warm, DATA)
+    own = replace(DATA, images=adversarial_patch(warm, DATA, 1))
+    assert list(table.accuracy[:2]) == [accuracy(warm, DATA), accuracy(warm, own)]
+    both = under_temperatures(model, DATA, (1.0, 4.0), ["fgsm"])
+    assert list(both.temperature) == [1.0] * 6 + [4.0] * 6
+    assert both.accuracy[0] == accuracy(model, DATA)
     with pytest.raises(ValueError, match=r"temperature must be a finite number > 0, got 0"):
         under_temperatures(model, DATA, (0,))

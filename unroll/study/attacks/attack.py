@@ -13,6 +13,7 @@ from unroll.study.data import Split
 from unroll.study.training import NonFiniteLossError
 
 STRENGTHS = (0.01, 0.02, 0.04, 0.07, 0.1)  # of attacks on all pixels
+DEAR = (2, 3, 4)  # severities at which a strong attack leaves something to compare: at 5 digits all fall, at 1 few do
 UNIT = "largest change of a pixel (0 to 1)"
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from unroll import validate
-from unroll.study.attacks.attack import STRENGTHS, UNIT, Attack, attacks, in_batches
+from unroll.study.attacks.attack import DEAR, STRENGTHS, UNIT, Attack, attacks, in_batches
 from unroll.study.data import Split
 
 INSTALLED = find_spec("torchattacks") is not None
@@ -53,4 +53,4 @@ def autoattack(model: nn.Module, data: Split, epsilon: float, *, seed: int = 0, 
 
 
 if INSTALLED:
-    attacks.register("autoattack")(Attack(autoattack, STRENGTHS, UNIT, severities=(2, 4, 5), images=128))
+    attacks.register("autoattack")(Attack(autoattack, STRENGTHS, UNIT, severities=DEAR, images=128))

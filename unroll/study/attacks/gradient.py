@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from unroll import validate
-from unroll.study.attacks.attack import STRENGTHS, UNIT, Attack, attacks, in_batches, margin, slope_by
+from unroll.study.attacks.attack import DEAR, STRENGTHS, UNIT, Attack, attacks, in_batches, margin, slope_by
 from unroll.study.data import Split
 
 with warnings.catch_warnings():
@@ -162,4 +162,4 @@ def _run(
 
 
 attacks.register("fgsm")(Attack(fgsm, STRENGTHS, "step (pixels run from 0 to 1)"))
-attacks.register("pgd")(Attack(pgd, STRENGTHS, UNIT, severities=(2, 4, 5), images=128))
+attacks.register("pgd")(Attack(pgd, STRENGTHS, UNIT, severities=DEAR, images=128))

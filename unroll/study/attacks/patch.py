@@ -90,5 +90,5 @@ def _square(images: Tensor, slope: Tensor, side: int, patch: int) -> Tensor:
 
 
 attacks.register("adversarial patch")(
-    Attack(adversarial_patch, (1, 2, 3, 4, 5), "side of the patch (tokens)", severities=(1, 2, 3), images=128)
+    Attack(adversarial_patch, (1, 2, 3, 4, 5), "side of the patch (tokens)", severities=(1, 2), images=128)
 )

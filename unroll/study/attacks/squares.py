@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from unroll import validate
-from unroll.study.attacks.attack import STRENGTHS, UNIT, Attack, attacks, in_batches, margin, square_masks
+from unroll.study.attacks.attack import DEAR, STRENGTHS, UNIT, Attack, attacks, in_batches, margin, square_masks
 from unroll.study.data import Split
 
 # Of 10,000 queries, those after which the squares' area is halved.
@@ -106,4 +106,4 @@ def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return 2.0 * torch.randint(2, shape, generator=generator) - 1
 
 
-attacks.register("square")(Attack(square_attack, STRENGTHS, UNIT, severities=(2, 4, 5), images=128))
+attacks.register("square")(Attack(square_attack, STRENGTHS, UNIT, severities=DEAR, images=128))
