@@ -97,6 +97,7 @@ SOLVERS: dict[str, Solver] = {
 # Every attention, and the settings of it that are worth a row.
 VARIANTS = {
     "softmax": ("softmax", {}),
+    "softmax-warm": ("softmax", {"temperature": 2.0}),
     "kernel": ("kernel", {}),
     "vars-d": ("vars-d", {}),
     "vars-d-fista": ("vars-d", {"solver": solvers.FISTA(8), "bound": "row-sum"}),

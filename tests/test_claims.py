@@ -197,6 +197,17 @@ def test_one_network_carries_no_verdict_on_steps(tmp_path):
         claims["more-steps"].evidence(tmp_path)
 
 
+# Who stands in for whom in a run of two networks: it is the way from a run to an estimate that is tested.
+STAND_INS = {
+    "softmax": ("softmax", "evolving, residual logits alone"),
+    "vars-d": ("vars-d", "vars-d, published", "evolving", "evolving, without relative positions", "peripheral"),
+}
+SERIES_STAND_INS = {
+    "transformer": ("transformer", "dilated convolution", "residual logits"),
+    "transformer, evolving": ("transformer, evolving", "EA-DC"),
+}
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """Return results of networks that were trained here and now, for seconds."""

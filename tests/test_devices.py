@@ -33,7 +33,7 @@ def test_what_is_made_on_the_cpu_is_moved_to_the_network(name):
         digits, train=digits.train.first(30), validation=digits.validation.first(10), test=digits.test.first(10)
     )
     entry = Entry(name, positions=name == "vars-d")
-    conditions = ("gaussian noise", "token occlusion", "shift", "fgsm")
+    conditions = ("gaussian noise", "token occlusion", "shift", "fgsm", "adversarial patch")
     settings = Settings((entry,), "digits", (0,), SHORT, SMALL, conditions=conditions)
     model, _ = experiment.train_entry(entry, 0, settings, data)
     for measure in experiment.measurements(settings).values():

@@ -1,6 +1,8 @@
 """What we learn: data sets, corruptions, training, metrics, comparisons, figures."""
 
+from unroll.study.attacks import adversarial_patch, autoattack, fgsm, pgd, square_attack
 from unroll.study.augment import RandomAffine
+from unroll.study.calibration import calibration_error
 from unroll.study.claims import Claim, Estimate, claims, judge_claims
 from unroll.study.compare import Comparison, compare, run_study
 from unroll.study.corruption_error import corruption_errors, mean_corruption_errors
@@ -11,6 +13,7 @@ from unroll.study.entries import Entry, Size, build
 from unroll.study.experiment import attention_layers
 from unroll.study.inspection import inspect
 from unroll.study.maps import draw_heard, heard_by, settling
+from unroll.study.masking import check_masking, masked
 from unroll.study.metrics import (
     FixedPointReport,
     convergence,
@@ -42,6 +45,7 @@ from unroll.study.sets import fetch, image_folder, published, published_copy, st
 from unroll.study.settings import Settings
 from unroll.study.statistics import Finding, Paired, paired
 from unroll.study.style import markers, palette, theme
+from unroll.study.temperature import under_temperatures, with_temperature
 from unroll.study.training import (
     History,
     NonFiniteLossError,
@@ -76,10 +80,14 @@ __all__ = [
     "Size",
     "Split",
     "accuracy",
+    "adversarial_patch",
     "assemble",
     "attended_distance",
     "attention_layers",
+    "autoattack",
     "build",
+    "calibration_error",
+    "check_masking",
     "claims",
     "compare",
     "convergence",
@@ -93,6 +101,7 @@ __all__ = [
     "draw_shares",
     "effective_tokens",
     "fetch",
+    "fgsm",
     "fixed_point_report",
     "heard_by",
     "image_folder",
@@ -106,6 +115,7 @@ __all__ = [
     "map_similarity",
     "markdown",
     "markers",
+    "masked",
     "mean_corruption_errors",
     "mixing",
     "nonlocality",
@@ -113,6 +123,7 @@ __all__ = [
     "palette",
     "patches",
     "periphery",
+    "pgd",
     "photograph",
     "pick_device",
     "position_share",
@@ -128,9 +139,12 @@ __all__ = [
     "seed_everything",
     "series_sets",
     "settling",
+    "square_attack",
     "stand_in",
     "theme",
     "train",
     "under_solvers",
+    "under_temperatures",
     "with_solver",
+    "with_temperature",
 ]

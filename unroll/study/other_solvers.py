@@ -1,6 +1,5 @@
 """The same trained weights under another solver: does more thinking help?"""
 
-import copy
 from collections.abc import Mapping
 
 import pandas as pd
@@ -10,8 +9,7 @@ from unroll.models import ImageModel
 from unroll.solvers import FISTA, Solver, Unrolled
 from unroll.study.data import Split
 from unroll.study.networks import Network
-from unroll.study.robustness import spoiled
-from unroll.study.training import accuracy
+from unroll.study.rerun import judged, with_attentions
 
 # Plain steps suit every setting; FISTA where there is an energy.
 STEPS = (1, 2, 3, 5, 10, 20, 50)
@@ -23,17 +21,9 @@ def with_solver(model: ImageModel, solver: Solver) -> ImageModel:
     Raises:
         ValueError: when a layer's problem does not admit the solver, at the first call.
     """
-    other = copy.copy(model)
-    other._modules = dict(model._modules)
-    other.blocks = copy.copy(model.blocks)
-    other.blocks._modules = {}
-    for name, block in model.blocks.named_children():
-        rebuilt = copy.copy(block)
-        rebuilt._modules = dict(block._modules)
-        if isinstance(block.attention, IterativeAttention):
-            rebuilt.attention = block.attention.with_solver(solver)
-        other.blocks.add_module(name, rebuilt)
-    return other
+    return with_attentions(
+        model, lambda layer: layer.with_solver(solver) if isinstance(layer, IterativeAttention) else layer
+    )
 
 
 def solvers_for(model: ImageModel) -> dict[str, Solver]:
@@ -53,11 +43,5 @@ def under_solvers(network: Network, data: Split, solvers: Mapping[str, Solver] |
     Attacks are made anew for each solver, through it.
     """
     solvers = solvers_for(network.model) if solvers is None else solvers
-    rows = []
-    for label, solver in {"as trained": None, **solvers}.items():
-        model = network.model if solver is None else with_solver(network.model, solver)
-        rows.append({"solver": label, "condition": "clean", "severity": 0, "accuracy": accuracy(model, data)})
-        for condition, severity, images in spoiled(model, data):
-            measured = accuracy(model, images)
-            rows.append({"solver": label, "condition": condition, "severity": severity, "accuracy": measured})
-    return pd.DataFrame(rows)
+    runs = {label: with_solver(network.model, solver) for label, solver in solvers.items()}
+    return judged("solver", {"as trained": network.model, **runs}, data)

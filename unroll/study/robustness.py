@@ -27,13 +27,17 @@ def conditions(table: pd.DataFrame | None = None) -> dict[str, Condition]:
 
 
 def spoiled(model: nn.Module, data: Split, names: Iterable[str] = STANDARD) -> Iterator[tuple[str, int, Split]]:
-    """Yield the name of a condition, a severity, and the images that ``model`` has to face under it."""
+    """Yield the name of a condition, a severity, and the images that ``model`` has to face under it.
+
+    Dear conditions are looked at in some of the severities, dear attacks on the first images of the split.
+    """
     every = conditions()
     for name in names:
         condition = every[name]
-        for severity, strength in enumerate(condition.strengths, start=1):
+        for severity, strength in condition.severities.items():
             if isinstance(condition, Attack):
-                yield name, severity, replace(data, images=condition.apply(model, data, strength))
+                part = data.first(condition.images or len(data))
+                yield name, severity, replace(part, images=condition.apply(model, part, strength))
             elif isinstance(condition, Published):
                 yield name, severity, replace(data, images=condition.apply(data, severity))
             else:

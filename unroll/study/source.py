@@ -19,8 +19,9 @@ PARTS: dict[str, tuple[str, ...]] = {
     "training": _NETWORK,
     "measuring": (
         *_NETWORK,
+        "study/attacks",
         "study/corruptions",
-        *(f"study/{name}.py" for name in ("attacks", "experiment", "metrics", "robustness")),
+        *(f"study/{name}.py" for name in ("calibration", "experiment", "metrics", "rerun", "robustness")),
         "study/sets/corrupted.py",
     ),
 }

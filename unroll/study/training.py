@@ -130,15 +130,16 @@ def check_loss(loss: Tensor, size: Tensor, when: str, rate: float) -> None:
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, data: Split, batch: int = 250) -> float:
-    """Return the share of images that ``model`` classifies correctly, in per cent."""
+def predict(model: nn.Module, data: Split, batch: int = 250) -> Tensor:
+    """Return the logits of all images, [n, classes], on the CPU."""
     model.eval()
     device = next(model.parameters()).device
-    correct = [
-        (model(images.to(device)).argmax(dim=1).cpu() == labels)
-        for images, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True)
-    ]
-    return 100 * torch.cat(correct).double().mean().item()
+    return torch.cat([model(images.to(device)).cpu() for images in data.images.split(batch)])
+
+
+def accuracy(model: nn.Module, data: Split, batch: int = 250) -> float:
+    """Return the share of images that ``model`` classifies correctly, in per cent."""
+    return 100 * (predict(model, data, batch).argmax(dim=1) == data.labels).double().mean().item()
 
 
 def _optimizer(

@@ -23,11 +23,19 @@ class Condition:
             the other, over which accuracy is then averaged.
         strengths: what severities 1 to 5 mean, growing.
         unit: what a strength is, for the axis of a figure.
+        looked_at: the severities that a study looks at, where all would be too dear; every one when None.
     """
 
     apply: Callable[..., Tensor]
-    strengths: tuple[float, float, float, float, float]
+    strengths: tuple[float, ...]
     unit: str
+    looked_at: tuple[int, ...] | None = None
+
+    @property
+    def severities(self) -> dict[int, float]:
+        """The severities that a study looks at, with what they mean."""
+        every = dict(enumerate(self.strengths, start=1))
+        return {severity: every[severity] for severity in self.looked_at or every}
 
 
 @dataclass(frozen=True)
