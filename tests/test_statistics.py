@@ -165,6 +165,13 @@ def test_committed_gains_are_those_of_their_table(folder):
     pd.testing.assert_frame_equal(gains(table, table["model"].iloc[0]), told, rtol=2e-3)
 
 
+def test_few_seeds_are_told_with_their_range():
+    values = {("a", 0): 50, ("a", 1): 60, ("b", 0): 52, ("b", 1): 64}
+    rows = [(*who, "s", "accuracy", value) for who, value in values.items()]
+    (row,) = gains(pd.DataFrame(rows, columns=["model", "seed", "set", "measure", "value"]), "a").itertuples()
+    assert (row.gain, row.low, row.high, row.seeds, row.verdict) == (3, 2, 4, 2, "too few seeds")
+
+
 def test_a_report_says_where_nothing_was_run():
     rows = [("softmax", 0), ("softmax", 1), ("kernel", 2), ("vars-d", 0), ("vars-d", 1)]
     rows = [(who, seed, "accuracy", "clean", 0, 90.0 + seed) for who, seed in rows]
