@@ -107,7 +107,7 @@ def test_two_seeds_have_no_effect_size_and_one_has_no_interval():
     [(0.1, Finding.HOLDS, np.inf), (-0.1, Finding.REVERSED, -np.inf), (0.0, Finding.UNSEEN, 0.0)],
 )
 def test_differences_that_are_all_the_same(gain, finding, effect):
-    base = seeds(97.3, 98.2, 96.1, 95.7, 99.3)
+    base = seeds(97.3, 18.2, 46.1, 5.7, 0.3)
     found = paired(base + gain, base)  # the same but for rounding
     assert found.student == found.bootstrap == found.span == (found.mean, found.mean)
     assert found.mean == pytest.approx(gain)
@@ -163,6 +163,13 @@ def test_half_width():
 def test_committed_gains_are_those_of_their_table(folder):
     table, told = (pd.read_csv(ROOT / "results" / folder / f"{name}.csv") for name in ("table", "gains"))
     pd.testing.assert_frame_equal(gains(table, table["model"].iloc[0]), told, rtol=2e-3)
+
+
+def test_few_seeds_are_told_with_their_range():
+    values = {("a", 0): 50, ("a", 1): 60, ("b", 0): 52, ("b", 1): 64}
+    rows = [(*who, "s", "accuracy", value) for who, value in values.items()]
+    (row,) = gains(pd.DataFrame(rows, columns=["model", "seed", "set", "measure", "value"]), "a").itertuples()
+    assert (row.gain, row.low, row.high, row.seeds, row.verdict) == (3, 2, 4, 2, "too few seeds")
 
 
 def test_a_report_says_where_nothing_was_run():

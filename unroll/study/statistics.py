@@ -111,8 +111,10 @@ def paired(ours: pd.Series, theirs: pd.Series | float = 0.0) -> Paired:
     a, b = _aligned(ours, theirs)
     d = a - b
     # What is left of equal differences is rounding, of the size of the numbers that were subtracted.
-    if np.ptp(d) <= 1e-12 * max(np.abs(a).max(), np.abs(b).max()):
-        d = np.full_like(d, d.mean())
+    if len(d) > 1 and np.ptp(d) <= 1e-12 * max(np.abs(a).max(), np.abs(b).max()):
+        same = Interval(float(d[0]), float(d[0]))
+        effect = float(np.sign(d[0]) * np.inf) if d[0] else 0.0
+        return Paired(same.low, same, same, same, effect if len(d) > 2 else float("nan"), len(d))
     mean, half = float(d.mean()), half_width(d)
     student, span = Interval(mean - half, mean + half), Interval(float(d.min()), float(d.max()))
     return Paired(mean, student, _bootstrap(d), span, _hedges(d), len(d))
@@ -176,8 +178,6 @@ def _bootstrap(d: np.ndarray) -> Interval:
 def _hedges(d: np.ndarray) -> float:
     if len(d) < 3:  # one degree of freedom allows of no correction
         return float("nan")
-    mean, deviation, free = d.mean(), d.std(ddof=1), len(d) - 1
-    if deviation == 0:
-        return float(np.sign(mean) * np.inf) if mean else 0.0
+    free = len(d) - 1
     correction = np.exp(special.gammaln(free / 2) - special.gammaln((free - 1) / 2)) / (free / 2) ** 0.5
-    return float(correction * mean / deviation)
+    return float(correction * d.mean() / d.std(ddof=1))
