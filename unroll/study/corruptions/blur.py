@@ -24,8 +24,8 @@ def defocus_blur(images: Tensor, radius: float, sigma: float, generator: torch.G
 def glass_blur(images: Tensor, sigma: float, reach: int, rounds: int, generator: torch.Generator) -> Tensor:
     """Smooth by a Gaussian of ``sigma``, let neighbours within ``reach`` change places, ``rounds`` times, smooth again.
 
-    One pixel after the other changes places, so that some travel far. The code of the publication does not exchange
-    two pixels but overwrites one by the other; its text, and this, exchange.
+    One pixel after the other changes places, so that some travel far. The code of the publication means to exchange
+    two pixels, but overwrites the one by the other, which is milder at one round; this exchanges them.
     """
     rows, columns = (smoothing(size, sigma, int(4 * sigma + 0.5), clamped) for size in images.shape[2:])
     images = filtered(images, rows, columns)
