@@ -23,7 +23,8 @@ def corruption_errors(table: pd.DataFrame, base: str = "softmax") -> pd.DataFram
         {\sum_{s=1}^5 (E^\text{base}_{s,c} - E^\text{base}_\text{clean})}
 
     where the base is the network of the same seed. The first tells who errs less, the second whose accuracy falls
-    less; each is not a number where the base itself does not err, or loses nothing.
+    less; each is not a number where the base itself does not err, or loses nothing, as under the mild levels of some
+    corruptions of small images it may.
 
     Args:
         table: tidy: attention, seed, measure, condition, level, value; other measures and conditions are passed over.

@@ -1,16 +1,14 @@
 """Every corruption by name, with what its severities mean."""
 
-from functools import partial
-
 from unroll.study.corruptions.base import SEVERITIES, Corruption, corruptions
-from unroll.study.corruptions.library import through_library
+from unroll.study.corruptions.levels import LEVELS
 from unroll.study.corruptions.natural import natural_patch
-from unroll.study.corruptions.noise import gaussian_noise, impulse_noise
+from unroll.study.corruptions.noise import gaussian_noise
 from unroll.study.corruptions.occlusion import non_salient_occlusion, salient_occlusion, token_occlusion
 from unroll.study.corruptions.shift import shift
 from unroll.study.corruptions.shuffling import patch_shuffling
 
-# The fifteen that make up a corruption error, with the levels of ImageNet-C: Hendrycks and Dietterich 2019.
+# The fifteen that make up a corruption error: Hendrycks and Dietterich 2019.
 COMMON = (
     "gaussian noise",
     "shot noise",
@@ -31,6 +29,7 @@ COMMON = (
 
 _SHARES = (0.1, 0.2, 0.4, 0.6, 0.8)
 
+# Gaussian noise has the levels of ImageNet-C at every size: results that are kept were made with them.
 # The streams of these three were handed out before names decided; results that are kept depend on them.
 corruptions.register("gaussian noise")(
     Corruption(gaussian_noise, (0.08, 0.12, 0.18, 0.26, 0.38), "standard deviation (pixels run from 0 to 1)", stream=0)
@@ -55,12 +54,6 @@ corruptions.register("patch shuffling")(Corruption(patch_shuffling, _SHARES, "sh
 # Gu, Tresp and Qin 2022.
 corruptions.register("natural patch")(Corruption(natural_patch, (1, 2, 4, 8, 16), "patches under impulse noise"))
 
-# The library draws salt and pepper from a source that cannot be seeded.
-corruptions.register("impulse noise")(
-    Corruption(impulse_noise, (0.03, 0.06, 0.09, 0.17, 0.27), "share of pixels black or white")
-)
 for _name in COMMON:
     if _name not in corruptions:
-        corruptions.register(_name)(
-            Corruption(partial(through_library, _name.replace(" ", "_")), SEVERITIES, "severity")
-        )
+        corruptions.register(_name)(Corruption(LEVELS[_name], SEVERITIES, "severity"))

@@ -7,7 +7,7 @@ from unroll.study.corruptions.grid import at_random, cut, first, joined
 from unroll.study.corruptions.noise import impulse_noise
 from unroll.study.data import Split
 
-IMPULSES = 0.27  # severity 5 of impulse noise
+IMPULSES = 0.27  # severity 5 of impulse noise in ImageNet-C, whatever the size: a patch has to be spoiled
 
 
 def natural_patch(data: Split, count: int, generator: torch.Generator) -> Tensor:
@@ -19,7 +19,7 @@ def natural_patch(data: Split, count: int, generator: torch.Generator) -> Tensor
     patches = cut(data)
     if count > patches.shape[1]:
         raise ValueError(f"natural patch spoils {count} patches at this severity, the images have {patches.shape[1]}")
-    spoiled = impulse_noise(data, IMPULSES, generator)
+    spoiled = impulse_noise(data.images, IMPULSES, generator)
     chosen = first(at_random(patches, generator), count)
     noisy = cut(Split(spoiled, data.labels, data.patch))
     return joined(noisy.where(chosen, patches), data)
