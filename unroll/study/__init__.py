@@ -1,5 +1,6 @@
 """What we learn: data sets, corruptions, training, metrics, comparisons, figures."""
 
+from unroll.study import asked  # noqa: F401, that its probes are known
 from unroll.study.attacks import adversarial_patch, autoattack, fgsm, pgd, square_attack
 from unroll.study.augment import RandomAffine
 from unroll.study.calibration import calibration_error

@@ -18,6 +18,7 @@ from unroll.study.entries import Entry, Size, build
 from unroll.study.environment import describe_environment
 from unroll.study.files import write_aside, write_table
 from unroll.study.probes import probes
+from unroll.study.robustness import holds_common
 from unroll.study.settings import Settings
 from unroll.study.store import Run, Store
 from unroll.study.summary import summarise
@@ -53,7 +54,7 @@ class Comparison:
         }
         if (self.table.measure == "similarity to the layer before").any():
             drawn["maps"] = figures.maps(self.table)
-        if figures.holds_common(self.table):
+        if holds_common(self.table):
             drawn["corruptions"] = figures.corruptions(self.table)
         return drawn
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from unroll.attention import IterativeAttention
 from unroll.models import ImageModel
+from unroll.study.calibration import calibration_error
 from unroll.study.data import Dataset, Split
 from unroll.study.entries import Entry, build
 from unroll.study.metrics import along_layers, convergence, fixed_point_report, loudness, mixing
@@ -83,6 +84,7 @@ def _of_training(model: ImageModel, history: History) -> Iterator[Row]:
 
 def _clean(model: ImageModel, exam: Split) -> Iterator[Row]:
     yield _row("accuracy", "clean", 0, accuracy(model, exam))
+    yield _row("calibration error", "clean", 0, calibration_error(model, exam))
 
 
 def _under(model: ImageModel, exam: Split, name: str) -> Iterator[Row]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from unroll.study.attacks import attacks
 from unroll.study.corruptions import COMMON
-from unroll.study.robustness import conditions
+from unroll.study.robustness import shown
 from unroll.study.style import markers, palette, theme
 
 # Where several seeds were run, bands and bars span all of them: a range, not an interval of confidence.
@@ -64,9 +64,7 @@ def robustness(table: pd.DataFrame) -> Figure:
     """
     accuracy = table[table.measure == "accuracy"]
     clean = accuracy[accuracy.condition == "clean"]
-    spoiled = conditions(table)
-    if holds_common(table):
-        spoiled = {name: spoiled[name] for name in spoiled if name not in COMMON[1:]}
+    spoiled = shown(table)
     with theme():
         rows = math.ceil(len(spoiled) / _ABREAST)
         columns = math.ceil(len(spoiled) / rows)
@@ -82,11 +80,6 @@ def robustness(table: pd.DataFrame) -> Figure:
             axis.set(xlabel=condition.unit, ylabel="test accuracy (%)", title=title, ylim=(0, 101))
         _share_legend(figure, *axes)
     return figure
-
-
-def holds_common(table: pd.DataFrame) -> bool:
-    """Return whether a table tells of all the common corruptions."""
-    return set(COMMON) <= set(table.condition)
 
 
 def corruptions(table: pd.DataFrame) -> Figure:

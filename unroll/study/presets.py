@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from unroll.registry import Registry
+from unroll.study.corruptions import COMMON
 from unroll.study.crop_flip import RandomCropFlip
 from unroll.study.entries import Entry, Size
 from unroll.study.search import DRAW_10, LADDER, VARIATIONS, drawn
@@ -72,6 +73,42 @@ presets.register("positions")(
         seeds=(0, 1, 2, 3, 4),
         recipe=Recipe(epochs=60),
         conditions=("shift", "token occlusion"),
+    )
+)
+# Every attention under everything, with what is asked of trained networks together: the large comparison. vars-s, whose
+# small transforms take a CPU ten times as long, is left to a GPU.
+_EVERY = (
+    Entry("softmax"),
+    Entry("convolution"),
+    Entry("kernel"),
+    Entry("hopfield"),
+    Entry("vars-d"),
+    _PUBLISHED,
+    _DRAWN,
+    Entry("vars-sd"),
+    Entry("evolving"),
+    *_PLACED,
+)
+_HARDSHIPS = ("salient occlusion", "non-salient occlusion", "patch shuffling", "natural patch", "shift")
+_PROBES = ("solvers", "temperature", "masking")
+presets.register("laptop")(
+    Settings(
+        _EVERY,
+        seeds=(0, 1, 2, 3, 4),
+        recipe=Recipe(epochs=60),
+        conditions=(*COMMON, "token occlusion", *_HARDSHIPS, "fgsm", "pgd", "adversarial patch"),
+        probes=_PROBES,
+    )
+)
+# The same on digits of 8 x 8 pixels, where the common corruptions leave nothing to see.
+presets.register("laptop-digits")(
+    Settings(
+        _EVERY,
+        data="digits",
+        seeds=(0, 1, 2, 3, 4),
+        recipe=Recipe(epochs=120),
+        conditions=("gaussian noise", "token occlusion", *_HARDSHIPS[:3], "fgsm", "pgd", "adversarial patch"),
+        probes=_PROBES,
     )
 )
 # CIFAR-10 with networks of full size, for a GPU. python -m unroll fetch cifar10 comes first.

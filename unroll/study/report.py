@@ -6,7 +6,7 @@ import pandas as pd
 
 from unroll.study.compare import Comparison
 from unroll.study.files import write_aside
-from unroll.study.robustness import conditions
+from unroll.study.robustness import shown
 from unroll.study.statistics import ENOUGH, Finding, paired
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -14,18 +14,20 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 def markdown(comparison: Comparison) -> str:
     """Return the summary of a comparison as a Markdown table with a line that says what it is."""
-    summary, spoiled = comparison.summary(), conditions(comparison.table)
+    summary = comparison.summary()
     sparse = {"zeros in the code": "exact zeros", "distance to the fixed point": "distance to fixed point"}
     # Columns without a number are left out, where no attention has a code.
     sparse = {title: column for title, column in sparse.items() if summary[column].notna().any()}
-    titles = ["attention", "clean (%)", *(f"{name} (%)" for name in spoiled), "tokens heard", *sparse]
+    errors = {"mCE (%)": "mCE"} if "mCE" in summary else {}
+    spoiled = {f"{name} (%)": name for name in shown(comparison.table)}
+    titles = ["attention", "clean (%)", *errors, *spoiled, "tokens heard", *sparse]
     rows = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for label, row in summary.iterrows():
         spread = f" ± {row['± clean']:.1f}" if row["seeds"] > 1 else ""
         cells = [
             label,
             f"{row['clean']:.1f}{spread}",
-            *(f"{row[name]:.1f}" for name in spoiled),
+            *(f"{row[name]:.1f}" for name in (errors | spoiled).values()),
             f"{row['effective tokens']:.1f}",
             *(_share(row[column]) for column in sparse.values()),
         ]
@@ -53,7 +55,7 @@ def differences(comparison: Comparison, base: str = "softmax") -> list[str]:
             continue
         told = [
             f"{condition} {_gain(by_seed.loc[condition, label], by_seed.loc[condition, base])}"
-            for condition in ("clean", *conditions(table))
+            for condition in ("clean", *shown(table))
         ]
         lines.append(f"- `{label}`: {', '.join(told)}")
     return lines

@@ -10,7 +10,7 @@ import pandas as pd
 from torch import nn
 
 from unroll.study.attacks import Attack, attacks
-from unroll.study.corruptions import Condition, Copies, corruptions
+from unroll.study.corruptions import COMMON, Condition, Copies, corruptions
 from unroll.study.data import Split
 from unroll.study.sets import Published, published
 
@@ -24,6 +24,20 @@ def conditions(table: pd.DataFrame | None = None) -> dict[str, Condition]:
     """Return every corruption and attack by name, or only those that a tidy table holds."""
     every = {name: registry[name] for registry in (corruptions, attacks, published) for name in registry}
     return every if table is None else {name: every[name] for name in every if (table.condition == name).any()}
+
+
+def shown(table: pd.DataFrame) -> dict[str, Condition]:
+    """Return the conditions of a tidy table that are told one by one.
+
+    Where it holds all common corruptions, Gaussian noise stands for them: the rest is for corruption errors to tell.
+    """
+    held = conditions(table)
+    return {name: held[name] for name in held if name not in COMMON[1:]} if holds_common(table) else held
+
+
+def holds_common(table: pd.DataFrame) -> bool:
+    """Return whether a table tells of all the common corruptions."""
+    return set(COMMON) <= set(table.condition)
 
 
 def spoiled(model: nn.Module, data: Split, names: Iterable[str] = STANDARD) -> Iterator[tuple[str, int, Split]]:

@@ -21,7 +21,8 @@ PARTS: dict[str, tuple[str, ...]] = {
         *_NETWORK,
         "study/attacks",
         "study/corruptions",
-        *(f"study/{name}.py" for name in ("calibration", "experiment", "metrics", "rerun", "robustness")),
+        *(f"study/{name}.py" for name in ("asked", "calibration", "experiment", "masking", "metrics")),
+        *(f"study/{name}.py" for name in ("other_solvers", "rerun", "robustness", "temperature")),
         "study/sets/corrupted.py",
     ),
 }

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from unroll.study.robustness import conditions
+from unroll.study.corruption_error import mean_corruption_errors
+from unroll.study.robustness import holds_common, shown
 from unroll.study.statistics import half_width
 
 _INSIDE = (
@@ -18,13 +19,18 @@ _INSIDE = (
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row an attention, in the table's order: means over seeds, and the 95 % interval of clean accuracy.
 
-    Accuracies are in per cent, those under corruption averaged over the five severities; the measures inside the
-    network are averaged over layers; ``± clean`` is half of Student's interval over seeds (none for one seed).
+    Accuracies are in per cent, those under a condition averaged over its severities, and so is the mean corruption
+    error, mCE, where all common corruptions and softmax are there; the measures inside the network are averaged over
+    layers; ``± clean`` is half of Student's interval over seeds (none for one seed).
     """
     accuracy = table[table.measure == "accuracy"]
     columns = {"clean": _mean(accuracy[accuracy.condition == "clean"])}
     columns["± clean"] = _half_width(accuracy[accuracy.condition == "clean"])
-    for name in conditions(table):
+    if (table.measure == "calibration error").any():
+        columns["calibration error"] = _mean(table[table.measure == "calibration error"])
+    if holds_common(table) and (table.attention == "softmax").any():
+        columns["mCE"] = mean_corruption_errors(table).groupby("attention")["mCE (%)"].mean()
+    for name in shown(table):
         columns[name] = _mean(accuracy[accuracy.condition == name])
     for name in _INSIDE:
         columns[name] = _mean(table[table.measure == name])
