@@ -6,7 +6,9 @@ from unroll.study.corruptions import SEVERITIES, corrupt, corruptions
 from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.entries import Entry, Size, build
 from unroll.study.experiment import attention_layers
+from unroll.study.first_steps import first_steps
 from unroll.study.inspection import inspect
+from unroll.study.logs import Logs
 from unroll.study.maps import draw_heard, heard_by, settling
 from unroll.study.metrics import (
     FixedPointReport,
@@ -32,6 +34,8 @@ from unroll.study.periphery import (
 from unroll.study.periphery_figures import draw_distances, draw_regions, draw_shares
 from unroll.study.photographs import assemble, patches, photograph
 from unroll.study.presets import presets
+from unroll.study.processes import pick_device
+from unroll.study.recipe import Recipe
 from unroll.study.report import markdown
 from unroll.study.restored import restored, restored_accuracy
 from unroll.study.series import SeriesDataset, SeriesSplit, load_series, series_sets
@@ -40,9 +44,7 @@ from unroll.study.style import markers, palette, theme
 from unroll.study.training import (
     History,
     NonFiniteLossError,
-    Recipe,
     accuracy,
-    pick_device,
     seed_everything,
     train,
 )
@@ -55,6 +57,7 @@ __all__ = [
     "Entry",
     "FixedPointReport",
     "History",
+    "Logs",
     "Network",
     "NonFiniteLossError",
     "RandomAffine",
@@ -79,6 +82,7 @@ __all__ = [
     "draw_regions",
     "draw_shares",
     "effective_tokens",
+    "first_steps",
     "fixed_point_report",
     "heard_by",
     "inspect",

@@ -12,7 +12,7 @@ _NETWORK = (
     "solvers",
     "attention",
     "models",
-    *(f"study/{name}.py" for name in ("augment", "data", "entries", "training")),
+    *(f"study/{name}.py" for name in ("augment", "data", "entries", "progress", "recipe", "training")),
 )
 PARTS: dict[str, tuple[str, ...]] = {
     "training": _NETWORK,

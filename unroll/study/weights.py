@@ -1,5 +1,7 @@
 """Weights in a safetensors file, with a note of what they belong to: written in one move, read with one clear error."""
 
+import errno
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +16,23 @@ from unroll.study.files import write_aside
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], note: object, *, holds: str) -> None:
-    """Write tensors, and a note of plain JSON values under the name of what the file ``holds``."""
+    """Write tensors, and a note of plain JSON values under the name of what the file ``holds``.
+
+    Raises:
+        OSError: when the folder cannot be written or the disk is full; what was there before stays.
+    """
     # Copies, since tensors that share memory, as one that several layers hold, are refused.
     tensors = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
+    metadata = {holds: json.dumps(note)}
+
+    def write(aside: Path) -> None:
+        try:
+            save_file(tensors, aside, metadata=metadata)
+        except SafetensorError as error:
+            raise OSError(errno.EIO, str(error)) from error
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(path, lambda aside: save_file(tensors, aside, metadata={holds: json.dumps(note)}))
+    write_aside(path, write)
 
 
 def read_weights(path: Path, *, holds: str, command: str) -> tuple[dict[str, Tensor], object]:
@@ -42,3 +56,18 @@ def read_weights(path: Path, *, holds: str, command: str) -> tuple[dict[str, Ten
         return load_file(path), json.loads(metadata[holds])
     except (SafetensorError, json.JSONDecodeError) as error:
         raise DataError(f"{path} cannot be read as a file of the kind {holds!r}, so it is damaged: {error}") from error
+
+
+def checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Return a hash of tensors: their names, types, shapes and every bit of them.
+
+    Example:
+        >>> zeros = checksum({"weight": torch.zeros(2)})
+        >>> zeros == checksum({"weight": torch.zeros(2)}), zeros == checksum({"weight": torch.zeros(1, 2)})
+        (True, False)
+    """
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return total.hexdigest()[:16]
