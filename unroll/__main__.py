@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-import unroll.study.first_steps as first_steps
+import unroll.study.first_steps_command as dry
 import unroll.study.periphery_command as periphery
 import unroll.study.training_command as training
 from unroll.attention import names
@@ -178,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     training.add_arguments(add("train", training.train_one))
-    first_steps.add_arguments(add("dry-run", first_steps.dry_run))
+    dry.add_arguments(add("dry-run", dry.dry_run))
 
     each = add("inspect", inspect_network)
     each.add_argument("weights", type=Path, help="a file that train has written")

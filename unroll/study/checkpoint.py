@@ -82,16 +82,16 @@ def refuse_other(path: Path, there: object, here: object) -> None:
     """Raise DataError, naming what differs, when a file belongs to another training than this one.
 
     Example:
-        >>> refuse_other(Path("a.safetensors"), {"recipe": {"epochs": 3}}, {"recipe": {"epochs": 4}})
+        >>> refuse_other(Path("a"), {"epochs": 3, "batch": 8}, {"epochs": 3, "batch": 9})
         Traceback (most recent call last):
             ...
-        unroll.study.data.DataError: a.safetensors belongs to another training (recipe.epochs is 3 there, 4 here): ...
+        unroll.study.data.DataError: a belongs to another training (batch is 8 there, 9 here): remove it or name another
     """
     theirs, ours = dict(_leaves(there)), dict(_leaves(here))
     names = [name for name in {**theirs, **ours} if theirs.get(name, ...) != ours.get(name, ...)]
     if names:
         told = [f"{name} is {theirs.get(name, 'absent')} there, {ours.get(name, 'absent')} here" for name in names]
-        raise DataError(f"{path} belongs to another training ({'; '.join(told)}): remove it or name another file")
+        raise DataError(f"{path} belongs to another training ({'; '.join(told)}): remove it or name another")
 
 
 def _of_split(split: Split) -> str:

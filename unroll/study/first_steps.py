@@ -1,6 +1,5 @@
 """What a study will cost, from the first steps of its trainings: seconds a step, and memory at its peak."""
 
-import argparse
 import math
 from dataclasses import replace
 
@@ -12,7 +11,6 @@ from unroll.study.data import Dataset, load
 from unroll.study.entries import build
 from unroll.study.experiment import lessons
 from unroll.study.memory import peak_bytes
-from unroll.study.presets import presets
 from unroll.study.processes import pick_device
 from unroll.study.settings import Settings
 from unroll.study.training import seed_everything, train
@@ -63,17 +61,3 @@ def first_steps(settings: Settings, steps: int = 3, data: Dataset | None = None)
             }
         )
     return pd.DataFrame(rows)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of :func:`dry_run`."""
-    parser.add_argument(
-        "--preset", default="quick", help=f"the study to try: {', '.join(presets.names())} (%(default)s)"
-    )
-    parser.add_argument("--steps", type=int, default=3, help="steps that are timed (%(default)s)")
-
-
-def dry_run(options: argparse.Namespace) -> None:
-    """Take the first steps of each training of a study, and say what they cost in time and memory."""
-    table = first_steps(presets[options.preset], options.steps)
-    print(table.to_string(index=False, float_format="{:.3g}".format))  # noqa: T201

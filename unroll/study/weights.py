@@ -1,6 +1,5 @@
 """Weights in a safetensors file, with a note of what they belong to: written in one move, read with one clear error."""
 
-import errno
 import hashlib
 import json
 from collections.abc import Mapping
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from unroll.study.data import DataError
@@ -23,16 +22,9 @@ def write_weights(path: Path, weights: Mapping[str, Tensor], note: object, *, ho
     """
     # Copies, since tensors that share memory, as one that several layers hold, are refused.
     tensors = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
-    metadata = {holds: json.dumps(note)}
-
-    def write(aside: Path) -> None:
-        try:
-            save_file(tensors, aside, metadata=metadata)
-        except SafetensorError as error:
-            raise OSError(errno.EIO, str(error)) from error
-
+    content = save(tensors, metadata={holds: json.dumps(note)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(path, write)
+    write_aside(path, lambda aside: aside.write_bytes(content))
 
 
 def read_weights(path: Path, *, holds: str, command: str) -> tuple[dict[str, Tensor], object]:
