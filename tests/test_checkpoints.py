@@ -85,6 +85,21 @@ def test_a_training_goes_on_to_the_same_bits(attention, steps, every, tmp_path, 
     assert history.loss == resumed.loss
 
 
+def test_a_training_that_was_cut_off_between_the_last_step_and_the_end_of_an_epoch(tmp_path, monkeypatch):
+    def dark(*arguments):
+        raise Cut
+
+    path, look = tmp_path / "c.safetensors", {"held_out": DATA.validation.first(50)}
+    weights, history = run(**look)
+    monkeypatch.setattr(loop, "accuracy", dark)
+    with pytest.raises(Cut):
+        run(checkpoint=path, every=0, **look)
+    monkeypatch.undo()
+    again, resumed = run(checkpoint=path, **look)
+    assert_same(again, weights)
+    assert (resumed.loss, resumed.accuracy) == (history.loss, history.accuracy)
+
+
 def test_layers_that_draw_at_random_draw_on(tmp_path, cut):
     def weights(**options):
         torch.manual_seed(1)

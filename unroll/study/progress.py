@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import torch
@@ -47,6 +47,7 @@ class Progress:
         self.model, self.recipe, self.generator, self.count = model, recipe, generator, count
         self.optimizer, self.schedule = _optimizer(model, recipe, recipe.epochs * math.ceil(count / recipe.batch))
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema)) if recipe.ema else None
+        self.learning_rate = self.schedule.get_last_lr()[0]  # of the step under way, or of the last one
         self.epochs: list[Epoch] = []
         self.losses: list[Tensor] = []  # of the steps of the pass under way
         self._order = generator.get_state()  # before that pass was shuffled
@@ -62,8 +63,8 @@ class Progress:
         """Seconds of training, those before an interruption included."""
         return time.perf_counter() - self._began
 
-    def batches(self) -> Sequence[Tensor]:
-        """Return the images of each step that is left of the pass under way."""
+    def batches(self) -> Iterator[Tensor]:
+        """Yield the images of each step that is left of the pass under way."""
         now = self.generator.get_state()
         if self.losses:
             self.generator.set_state(self._order)
@@ -72,7 +73,9 @@ class Progress:
         order = torch.randperm(self.count, generator=self.generator)
         if self.losses:
             self.generator.set_state(now)
-        return order.split(self.recipe.batch)[len(self.losses) :]
+        for chosen in order.split(self.recipe.batch)[len(self.losses) :]:
+            self.learning_rate = self.schedule.get_last_lr()[0]
+            yield chosen
 
     def step(self, loss: Tensor) -> None:
         """Take the step that the gradients ask for."""
@@ -82,11 +85,11 @@ class Progress:
             self.average.update_parameters(self.model)
         self.losses.append(loss)
 
-    def end_epoch(self, learning_rate: float, accuracy: float | None) -> None:
+    def end_epoch(self, accuracy: float | None) -> None:
         """Close the pass under way; the next one begins."""
         steps = (len(self.epochs) + 1) * len(self.losses)
         loss = torch.stack(self.losses).mean().item()
-        self.epochs.append(Epoch(len(self.epochs) + 1, steps, loss, learning_rate, self.seconds, accuracy))
+        self.epochs.append(Epoch(len(self.epochs) + 1, steps, loss, self.learning_rate, self.seconds, accuracy))
         self.losses = []
 
     def tensors(self) -> dict[str, Tensor]:
@@ -109,6 +112,7 @@ class Progress:
         return {
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "steps of the next epoch": len(self.losses),
+            "learning rate": self.learning_rate,
             "seconds": self.seconds,
             "schedule": self.schedule.state_dict(),
             "groups": self.optimizer.state_dict()["param_groups"],
@@ -124,6 +128,7 @@ class Progress:
         state = {index: named for index, named in moments.items() if named}
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.schedule.load_state_dict(note["schedule"])
+        self.learning_rate = note["learning rate"]
         self.epochs = [Epoch(**epoch) for epoch in note["epochs"]]
         self.losses = list(tensors.get("course/losses", torch.empty(0)).to(self._device))
         self._order = tensors["random/order"]

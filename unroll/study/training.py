@@ -104,15 +104,14 @@ def train(
         for epoch in range(len(progress.epochs) + 1, recipe.epochs + 1):
             model.train()
             for chosen in progress.batches():
-                rate = progress.schedule.get_last_lr()[0]
                 progress.optimizer.zero_grad()
                 loss = _gradients(network, lessons, chosen, progress, accelerator)
                 size = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                check_loss(loss, size, f"epoch {epoch}", rate)
+                check_loss(loss, size, f"epoch {epoch}", progress.learning_rate)
                 progress.step(loss)
                 if kept is not None and kept.due:
                     kept.write(progress)
-            progress.end_epoch(rate, None if held_out is None else accuracy(progress.judged, held_out))
+            progress.end_epoch(None if held_out is None else accuracy(progress.judged, held_out))
             if kept is not None:
                 kept.write(progress)
             if log is not None:
