@@ -61,7 +61,7 @@ def survive(folder: Path, kills: int, seed: int) -> tuple[list[dict[str, Tensor]
     """Kill a training so many times; return how, and the weights that it, and any that ended before, came to."""
     draw, ends, deaths = random.Random(seed), [], []  # noqa: S311 (nothing here is secret)
     out, checkpoint = folder / "out.safetensors", folder / "c.safetensors"
-    # Children of a server that has imported everything (optimisers import the last) start at once, and share no thread with the tests.
+    # Children of a server that has imported everything, also what optimisers do, start at once.
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["unroll.study", "torch._dynamo"])
     while True:
