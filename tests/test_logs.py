@@ -9,6 +9,7 @@ from tables import small_model
 from unroll.__main__ import main
 from unroll.study import Logs, Recipe, load, train
 from unroll.study import training as loop
+from unroll.study.logs import Log
 
 FEW = load("digits").train.first(60)
 RECIPE = Recipe(epochs=3, batch=20)
@@ -33,20 +34,22 @@ def test_one_row_an_epoch(tmp_path):
     assert 0 < table.learning_rate[2] < 0.1 * RECIPE.learning_rate
 
 
-def test_tensorboard_shows_each_epoch_once_after_an_interruption(tmp_path, monkeypatch):
+@pytest.mark.parametrize("spoilt", [(loop.Checkpoint, "write"), (Log, "write")], ids=["checkpoint", "log"])
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_an_interrupted_log_has_each_epoch_once(epoch, spoilt, tmp_path, monkeypatch):
     pytest.importorskip("tensorboard", reason="needs the package tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    real, calls = loop.Checkpoint.write, []
+    owner, name = spoilt
+    real, calls = getattr(owner, name), []
 
-    def fails(self, progress):
+    def fails(self, what):
         calls.append(None)
-        if len(calls) == 3:
+        if len(calls) == epoch:
             raise OSError(28, "full")
-        real(self, progress)
+        real(self, what)
 
-    # The third epoch is trained twice, and the second is shown twice if nothing is done about it.
-    monkeypatch.setattr(loop.Checkpoint, "write", fails)
+    monkeypatch.setattr(owner, name, fails)
     with pytest.raises(OSError, match="full"):
         run(tmp_path, tensorboard=True)
     history = run(tmp_path, tensorboard=True)
@@ -54,7 +57,7 @@ def test_tensorboard_shows_each_epoch_once_after_an_interruption(tmp_path, monke
     shown.Reload()
     assert [event.step for event in shown.Scalars("loss")] == [3, 6, 9]
     assert [event.value for event in shown.Scalars("loss")] == pytest.approx(history.loss)
-    assert len(pd.read_csv(tmp_path / "training.csv")) == 3
+    assert pd.read_csv(tmp_path / "training.csv").loss.tolist() == history.loss
 
 
 def test_tensorboard_that_is_not_installed_gets_one_clear_error(tmp_path, monkeypatch, capsys):

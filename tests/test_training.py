@@ -43,7 +43,7 @@ def test_training_learns_and_is_repeatable():
 def plain_loop(model, data, recipe, generator):
     """Train as the equations say, and nothing else; return the mean losses and the weights after each step."""
     total = recipe.epochs * math.ceil(len(data) / recipe.batch)
-    warm = round(recipe.warmup * total)
+    warm = max(1, round(recipe.warmup * total))
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     others = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -47,11 +47,14 @@ class Logs:
         self.folder.mkdir(parents=True, exist_ok=True)
         board = None
         if self.tensorboard:
-            # Steps that were shown after the last checkpoint come again: TensorBoard drops the first showing.
-            board = TensorBoardTracker(BOARD, self.folder, purge_step=epochs[-1].step + 1 if epochs else 0)
+            # What an interrupted training showed from here on, TensorBoard drops.
+            board = TensorBoardTracker(BOARD, self.folder, purge_step=epochs[-1].step if epochs else 0)
             board.start()
+        log = Log(self.folder / TABLE, board)
         try:
-            yield Log(self.folder / TABLE, board)
+            if epochs:  # it may have been cut off between its checkpoint and this
+                log.write(epochs)
+            yield log
         finally:
             if board is not None:
                 board.finish()
