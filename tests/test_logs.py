@@ -67,15 +67,15 @@ def test_tensorboard_that_is_not_installed_gets_one_clear_error(tmp_path, monkey
     )
     with pytest.raises(ModuleNotFoundError, match=r"not installed: python -m pip install 'unroll\[logs\]'"):
         Logs(tmp_path, tensorboard=True)
-    assert main(["train", "softmax", "--logs", str(tmp_path), "--tensorboard"]) == 1
+    assert main(["train", "softmax", "--log-folder", str(tmp_path), "--tensorboard"]) == 1
     assert "tensorboard=True needs the package tensorboard" in capsys.readouterr().err
 
 
 def test_the_train_command_writes_logs(tmp_path, capsys):
     command = ["train", "softmax", "--data", "digits", "--epochs", "1", "--out", str(tmp_path / "m.safetensors")]
     assert main([*command, "--tensorboard"]) == 1
-    assert "--tensorboard needs a folder: add --logs FOLDER" in capsys.readouterr().err
-    assert main([*command, "--logs", str(tmp_path)]) == 0
+    assert "--tensorboard needs a folder: add --log-folder FOLDER" in capsys.readouterr().err
+    assert main([*command, "--log-folder", str(tmp_path)]) == 0
     assert len(pd.read_csv(tmp_path / "training.csv")) == 1
 
 

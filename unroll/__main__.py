@@ -21,6 +21,7 @@ from unroll.study.front_page import picture
 from unroll.study.inspection import inspect
 from unroll.study.networks import load_network
 from unroll.study.other_solvers import under_solvers
+from unroll.study.processes import processes
 from unroll.study.recovery import command as recovery
 from unroll.study.report import markdown, refresh
 from unroll.study.restored import restored_accuracy
@@ -56,7 +57,8 @@ def study(options: argparse.Namespace) -> None:
     store = Store(options.store)
     comparison = run_study(settings, store, options.part)
     if comparison is None:
-        _say("This part is done; the comparison is written once the other parts are.")
+        if processes().is_main_process:
+            _say("This part is done; the comparison is written once the other parts are.")
         return
     comparison.save(folder)
     for entry in settings.entries if options.networks else ():

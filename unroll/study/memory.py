@@ -20,9 +20,10 @@ def peak_bytes(work: Callable[[], object], device: torch.device) -> int:
         12000
     """
     if device.type == "cuda":
-        torch.accelerator.reset_peak_memory_stats(device)
+        allocator = torch.get_device_module(device)
+        allocator.reset_peak_memory_stats(device)
         work()
-        return torch.accelerator.max_memory_allocated(device)
+        return allocator.max_memory_allocated(device)
     with _Counter() as counter:
         work()
     return counter.peak

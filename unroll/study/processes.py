@@ -1,5 +1,6 @@
 """The processes that train one network together: one, or as many as PyTorch's launcher has started."""
 
+import os
 from datetime import timedelta
 
 import torch
@@ -12,12 +13,23 @@ _PATIENCE = timedelta(hours=3)  # the others wait while the first process measur
 def processes() -> PartialState:
     """Return accelerate's view of the processes; under a launcher, the first call lets them meet.
 
+    Raises:
+        RuntimeError: when a launcher started several processes that cannot meet.
+
     Example:
         >>> processes().num_processes
         1
     """
     # accelerate lets processes without an accelerator meet only when it is told that there is none.
-    return PartialState(cpu=not torch.accelerator.is_available(), timeout=_PATIENCE)
+    state = PartialState(cpu=not torch.accelerator.is_available(), timeout=_PATIENCE)
+    launched = int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
+    if launched != state.num_processes:
+        raise RuntimeError(
+            f"a launcher started {launched} processes, but this one sees {state.num_processes}: in a notebook, launch "
+            "in a fresh kernel, before anything is trained or a device picked; on one machine without CUDA, hide "
+            "other accelerators"
+        )
+    return state
 
 
 def pick_device() -> torch.device:

@@ -52,6 +52,10 @@ def train(
 ) -> History:
     """Train ``model`` in place, on the device where it is; under PyTorch's launcher, with all processes together.
 
+    ``torchrun --nproc-per-node 2 script.py`` starts such processes, on a CPU as well. So does, in a notebook,
+    ``accelerate.notebook_launcher(function, (folder,), num_processes=2)``, for a function that makes a model, trains it
+    and writes what is to be kept, since only files come back from it; the kernel must not have trained before.
+
     Every process must come with the same arguments. Each step, all draw the same images and the same changes of them,
     and each takes its share, so that the losses are those of one process up to round-off (layers that draw at random
     themselves aside). The first process alone writes files and shows the bar.

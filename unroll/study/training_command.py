@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("runs/model.safetensors"),
         help="file for the weights; a checkpoint stands beside it until they are there (%(default)s)",
     )
-    parser.add_argument("--logs", type=Path, help="folder for the course of the training (CSV)")
-    parser.add_argument("--tensorboard", action="store_true", help="write it for TensorBoard too, into --logs")
+    parser.add_argument("--log-folder", type=Path, help="folder for the course of the training (CSV)")
+    parser.add_argument("--tensorboard", action="store_true", help="write it for TensorBoard too, into --log-folder")
 
 
 def train_one(options: argparse.Namespace) -> None:
@@ -49,9 +49,9 @@ def train_one(options: argparse.Namespace) -> None:
         accumulate=options.accumulate,
         ema=options.ema,
     )
-    if options.tensorboard and options.logs is None:
-        raise ValueError("--tensorboard needs a folder: add --logs FOLDER")
-    logs = Logs(options.logs, options.tensorboard) if options.logs else None
+    if options.tensorboard and options.log_folder is None:
+        raise ValueError("--tensorboard needs a folder: add --log-folder FOLDER")
+    logs = Logs(options.log_folder, options.tensorboard) if options.log_folder else None
     checkpoint = options.out.with_suffix(f".checkpoint{options.out.suffix}")
     generator = seed_everything(options.seed)
     model = build(entry, data, size).to(pick_device())
