@@ -7,11 +7,25 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import torch
 from safetensors.torch import load_file
 from two_processes import TRAININGS, work
 
+from unroll.study.processes import processes
+
 HERE = Path(__file__).parent
+
+
+def test_launched_processes_that_cannot_meet_are_told_so(monkeypatch):
+    """As when a notebook trains first and launches then: its children inherit that there is only one process."""
+    assert processes().num_processes == 1
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(
+        RuntimeError, match=r"a launcher started 2 processes, but this one sees 1: in a notebook, launch"
+    ):
+        processes()
 
 
 def test_two_processes_are_one(tmp_path):
@@ -39,7 +53,7 @@ def test_two_processes_are_one(tmp_path):
     for name, tensor in weights.items():
         torch.testing.assert_close(others[name], tensor, rtol=1e-7, atol=1e-8, msg=lambda text, name=name: name + text)
     # One bar a training, and the files of one process.
-    assert [said.count(f"{name}:   0%|          | 0/2 [00:00<?") for name in TRAININGS] == [1, 1]
+    assert [said.count(f"{name}:   0%|          | 0/2 [00:00<?, ?epoch/s]") for name in TRAININGS] == [1, 1]
     names = [sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) for folder in (one, two)]
     assert names[0] == names[1]
     assert shared["rows"] == alone["rows"]

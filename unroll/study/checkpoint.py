@@ -1,5 +1,6 @@
 """A training in one file, so that it goes on exactly where it was cut off, and never as another."""
 
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -87,7 +88,7 @@ def refuse_other(path: Path, there: object, here: object) -> None:
             ...
         unroll.study.data.DataError: a belongs to another training (batch is 8 there, 9 here): remove it or name another
     """
-    theirs, ours = dict(_leaves(there)), dict(_leaves(here))
+    theirs, ours = (dict(_leaves(json.loads(json.dumps(plain)))) for plain in (there, here))
     names = [name for name in {**theirs, **ours} if theirs.get(name, ...) != ours.get(name, ...)]
     if names:
         told = [f"{name} is {theirs.get(name, 'absent')} there, {ours.get(name, 'absent')} here" for name in names]
@@ -99,7 +100,7 @@ def _of_split(split: Split) -> str:
 
 
 def _leaves(plain: object, name: str = "") -> list[tuple[str, object]]:
-    """Return the values of nested mappings with their places, as JSON has them."""
+    """Return the values of nested mappings with their places."""
     if not isinstance(plain, Mapping):
-        return [(name, list(plain) if isinstance(plain, tuple) else plain)]
+        return [(name, plain)]
     return [leaf for key, value in plain.items() for leaf in _leaves(value, f"{name}.{key}" if name else str(key))]

@@ -19,8 +19,9 @@ from unroll.study.training import seed_everything, train
 def first_steps(settings: Settings, steps: int = 3, data: Dataset | None = None) -> pd.DataFrame:
     """Take the first steps of each training of a study, with its full sizes, and return one row an entry.
 
-    Columns: attention, parameters, seconds a step, peak MB (10^6 bytes of weights, gradients, moments and what a step
-    keeps, see :func:`unroll.study.memory.peak_bytes`), and the minutes that all steps of one training would take.
+    Columns: attention, parameters, seconds a step, peak MB (10^6 bytes of weights, gradients, moments, the images of a
+    step and what it keeps, see :func:`unroll.study.memory.peak_bytes`; the rest of the data is not in it), and the
+    minutes that all steps of one training would take.
 
     Args:
         settings: the study.
@@ -36,7 +37,7 @@ def first_steps(settings: Settings, steps: int = 3, data: Dataset | None = None)
         >>> small = Settings((Entry("softmax"),), data="digits", size=Size(dim=16, depth=1, heads=2))
         >>> first_steps(small, steps=1)[["attention", "parameters"]]
           attention  parameters
-        0   softmax        2746
+        0   softmax        2762
     """
     validate.count("steps", steps)
     data, device, recipe, rows = data or load(settings.data), pick_device(), settings.recipe, []
@@ -45,7 +46,8 @@ def first_steps(settings: Settings, steps: int = 3, data: Dataset | None = None)
     for entry in tqdm(settings.entries, desc="first steps", unit="entry"):
         generator = seed_everything(settings.seeds[0])
         model = build(entry, data, settings.size).to(device)
-        first, few = split.first(recipe.batch), split.first(steps * recipe.batch)
+        few = split.first(steps * recipe.batch)
+        first = replace(split, images=split.images[: recipe.batch].clone(), labels=split.labels[: recipe.batch])
         plain = replace(once, compile=False)  # a compiled step shows none of its tensors
         peak = peak_bytes(lambda: train(model, first, plain, generator), device)  # noqa: B023 (called at once)
         if recipe.compile:
