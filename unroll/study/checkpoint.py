@@ -14,8 +14,6 @@ from unroll.study.progress import Progress
 from unroll.study.recipe import Recipe
 from unroll.study.weights import checksum, read_weights, write_weights
 
-NAME = "checkpoint.safetensors"
-
 
 class Checkpoint:
     """The file of one training.
@@ -57,7 +55,9 @@ class Checkpoint:
             return
         tensors, made = read_weights(self.path, holds="checkpoint", command="train(..., checkpoint=...)")
         if checksum(tensors) != made["checksum"]:
-            raise DataError(f"{self.path} is damaged: its tensors are not those that were written")
+            raise DataError(
+                f"{self.path} is damaged: its tensors are not those that were written; remove it to start anew"
+            )
         refuse_other(self.path, made["belongs"], self.belongs)
         progress.restore(tensors, made["note"])
 

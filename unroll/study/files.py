@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 from tempfile import mkstemp
 
@@ -34,7 +35,7 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
 
 def sweep(path: Path) -> None:
     """Remove what writers of ``path`` left beside it when they were killed; none of them must be at work."""
-    for leftover in path.parent.glob(f"{_prefix(path)}*{path.suffix}"):
+    for leftover in path.parent.glob(f"{escape(_prefix(path))}????????{escape(path.suffix)}"):  # as mkstemp names them
         leftover.unlink(missing_ok=True)
 
 
