@@ -26,7 +26,7 @@ help:
 # pip resolves against constraints.txt, so that a fresh install is small and the same tomorrow.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[notebooks,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[notebooks,logs,dev]"
 	touch $@
 
 study: $(READY)

@@ -102,7 +102,7 @@ def test_a_training_that_was_cut_off_ends_with_the_same_bits(tmp_path, monkeypat
     # Finished, it is not run again; and it is not mistaken for another.
     monkeypatch.setattr(trainer, "_run", failing)
     assert train_coder(fresh(), supply, schedule, 3, checkpoint=path)["history"] == again["history"]
-    with pytest.raises(DataError, match="belongs to another training than that of 'network'"):
+    with pytest.raises(DataError, match=r"belongs to another training \(seed is 3 there, 4 here\): remove it"):
         train_coder(fresh(), supply, schedule, 4, checkpoint=path)
 
 

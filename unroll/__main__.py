@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pandas as pd
 
+import unroll.study.first_steps_command as dry
 import unroll.study.periphery_command as periphery
 import unroll.study.report_command as reporting
 import unroll.study.study_command as comparing
-from unroll.attention import names
-from unroll.study import DataError, NonFiniteLossError, Recipe, Size, datasets, load
+import unroll.study.training_command as training
+from unroll.study import DataError, NonFiniteLossError, load
 from unroll.study.benchmark import run_benchmark
 from unroll.study.claims import command as claims
 from unroll.study.compare import Comparison
-from unroll.study.entries import Entry, build
 from unroll.study.figures import save
 from unroll.study.files import write_aside, write_table
 from unroll.study.front_page import picture
 from unroll.study.inspection import inspect
-from unroll.study.networks import Network, load_network
+from unroll.study.networks import load_network
 from unroll.study.other_solvers import under_solvers
 from unroll.study.recovery import command as recovery
 from unroll.study.report import refresh
@@ -27,7 +27,6 @@ from unroll.study.restored import restored_accuracy
 from unroll.study.selection import select, selections
 from unroll.study.series import command as series
 from unroll.study.sets import command as sets
-from unroll.study.training import accuracy, pick_device, seed_everything, train
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,22 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (ValueError, DataError, NonFiniteLossError, OSError) as error:
+    except (ValueError, DataError, NonFiniteLossError, OSError, ModuleNotFoundError) as error:
         print(f"unroll: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-def train_one(options: argparse.Namespace) -> None:
-    """Train one network, say how well it does on the validation split, and keep its weights."""
-    data, entry, size = load(options.data), Entry(options.attention), Size()
-    recipe = Recipe(epochs=options.epochs)
-    generator = seed_everything(options.seed)
-    model = build(entry, data, size).to(pick_device())
-    history = train(model, data.train, recipe, generator, held_out=data.validation, label=options.attention)
-    _say(f"validation accuracy {accuracy(model, data.validation):.1f} % after {history.seconds:.0f} s")
-    Network(model.cpu(), entry, data.name, size, options.seed).save(options.out)
-    _say(f"Weights written to {options.out}; python -m unroll inspect {options.out} looks inside")
 
 
 def inspect_network(options: argparse.Namespace) -> None:
@@ -130,14 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_arguments(add("study", comparing.study))
     reporting.add_arguments(add("report", reporting.report))
 
-    each = add("train", train_one)
-    each.add_argument("attention", help=f"one of {', '.join(names())}")
-    each.add_argument("--data", default="mnist5k", help=f"one of {', '.join(datasets.names())} (%(default)s)")
-    each.add_argument("--epochs", type=int, default=Recipe().epochs, help="passes over the data (%(default)s)")
-    each.add_argument("--seed", type=int, default=0, help="decides weights, order and augmentation (%(default)s)")
-    each.add_argument(
-        "--out", type=Path, default=Path("runs/model.safetensors"), help="file for the weights (%(default)s)"
-    )
+    training.add_arguments(add("train", training.train_one))
+    dry.add_arguments(add("dry-run", dry.dry_run))
 
     each = add("inspect", inspect_network)
     each.add_argument("weights", type=Path, help="a file that train has written")

@@ -12,7 +12,9 @@ from unroll.study.crop_flip import RandomCropFlip
 from unroll.study.data import DataError, Dataset, Split, datasets, load
 from unroll.study.entries import Entry, Size, build
 from unroll.study.experiment import attention_layers
+from unroll.study.first_steps import first_steps
 from unroll.study.inspection import inspect
+from unroll.study.logs import Logs
 from unroll.study.maps import draw_heard, heard_by, settling
 from unroll.study.masking import check_masking, masked
 from unroll.study.metrics import (
@@ -39,6 +41,8 @@ from unroll.study.periphery import (
 from unroll.study.periphery_figures import draw_distances, draw_regions, draw_shares
 from unroll.study.photographs import assemble, patches, photograph
 from unroll.study.presets import presets
+from unroll.study.processes import pick_device
+from unroll.study.recipe import Recipe
 from unroll.study.report import markdown
 from unroll.study.restored import restored, restored_accuracy
 from unroll.study.series import SeriesDataset, SeriesSplit, load_series, series_sets
@@ -50,9 +54,7 @@ from unroll.study.temperature import under_temperatures, with_temperature
 from unroll.study.training import (
     History,
     NonFiniteLossError,
-    Recipe,
     accuracy,
-    pick_device,
     seed_everything,
     train,
 )
@@ -69,6 +71,7 @@ __all__ = [
     "Finding",
     "FixedPointReport",
     "History",
+    "Logs",
     "Network",
     "NonFiniteLossError",
     "Paired",
@@ -103,6 +106,7 @@ __all__ = [
     "effective_tokens",
     "fetch",
     "fgsm",
+    "first_steps",
     "fixed_point_report",
     "heard_by",
     "image_folder",

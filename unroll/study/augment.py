@@ -34,9 +34,17 @@ class RandomAffine:
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return changed copies of images [B, channels, height, width]; the generator is on the CPU."""
-        if self == RandomAffine(0, 0, 0):
+        return self.apply(images, self.draw(len(images), generator))
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return what changes each of so many images: turn, zoom and shifts, [4, count], from 0 to 1."""
+        return torch.rand(4, count, generator=generator) if self._changes else torch.zeros(4, count)
+
+    def apply(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Return copies of images [B, channels, height, width] that are changed as ``draws`` [4, B] say."""
+        if not self._changes:
             return images
-        draws = torch.rand(4, len(images), generator=generator).to(images).mul(2).sub(1)
+        draws = draws.to(images).mul(2).sub(1)
         turn = draws[0] * math.radians(self.degrees)
         zoom = 1 + draws[1] * self.scale
         down, right = 2 * self.shift * draws[2], 2 * self.shift * draws[3]  # affine_grid counts in half sides
@@ -44,3 +52,7 @@ class RandomAffine:
         rows = [torch.stack([cos, -sin, right], dim=1), torch.stack([sin, cos, down], dim=1)]
         grid = F.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, align_corners=False)
+
+    @property
+    def _changes(self) -> bool:
+        return self != RandomAffine(0, 0, 0)

@@ -9,8 +9,8 @@ import pandas as pd
 from unroll.attention import Attention, create, names
 from unroll.study.environment import describe_environment
 from unroll.study.files import write_aside
+from unroll.study.processes import pick_device
 from unroll.study.timing import SHAPES, Shape, cost_table, growth_table
-from unroll.study.training import pick_device
 
 TABLE, GROWTH, ENVIRONMENT = "attention_cost.csv", "growth.csv", "attention_cost.json"
 TOKENS = (1024, 4096, 16384)

@@ -18,11 +18,12 @@ from unroll.study.entries import Entry, Size, build
 from unroll.study.environment import describe_environment
 from unroll.study.files import write_aside, write_table
 from unroll.study.probes import probes
+from unroll.study.processes import bars, pick_device, processes
+from unroll.study.recipe import Recipe
 from unroll.study.robustness import holds_common
 from unroll.study.settings import Settings
 from unroll.study.store import Run, Store
 from unroll.study.summary import summarise
-from unroll.study.training import Recipe, pick_device
 
 TABLE, CONFIGURATION = "table.csv", "configuration.json"
 
@@ -131,7 +132,8 @@ def run_study(settings: Settings, store: Store | None = None, part: tuple[int, i
         settings: the study.
         store: where finished work is kept and looked up, so that an interrupted study goes on where it stopped.
         part: (k, n) makes only every n-th run from the k-th on, for processes that share a store; the comparison is
-            returned only when the runs of the other parts are there as well, and is None otherwise.
+            returned only when the runs of the other parts are there as well, and is None otherwise. Processes that
+            PyTorch's launcher started train each network together; the first returns the comparison, the others None.
     """
     if store is None:
         with TemporaryDirectory() as folder:
@@ -141,10 +143,10 @@ def run_study(settings: Settings, store: Store | None = None, part: tuple[int, i
     layers = {entry.label: build(entry, data, settings.size).blocks[0].attention for entry in settings.entries}
     runs = [store.run(entry, seed, settings) for seed in settings.seeds for entry in settings.entries]
     k, n = part
-    for run in tqdm(runs[k::n], desc="runs", unit="run"):
+    for run in tqdm(runs[k::n], desc="runs", unit="run", **bars()):
         experiment.complete(run, data)
     tables = [experiment.finished(run) for run in runs]
-    if any(table is None for table in tables):
+    if not processes().is_main_process or any(table is None for table in tables):
         return None
     configuration = {
         **settings.to_dict(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -13,10 +14,11 @@ from unroll.study.calibration import calibration_error
 from unroll.study.data import Dataset, Split
 from unroll.study.entries import Entry, build
 from unroll.study.metrics import along_layers, convergence, fixed_point_report, loudness, mixing
+from unroll.study.processes import agreed, pick_device, processes
 from unroll.study.robustness import spoiled
 from unroll.study.settings import Settings
 from unroll.study.store import Run
-from unroll.study.training import History, accuracy, pick_device, seed_everything, train
+from unroll.study.training import History, accuracy, seed_everything, train
 
 MAP_IMAGES = 32  # maps, codes and traces are measured on the first images of the split that is judged on
 LOOKED_AT = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # steps of the solver
@@ -24,20 +26,33 @@ LOOKED_AT = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)  # steps of the solv
 Row = dict[str, object]
 
 
-def train_entry(entry: Entry, seed: int, settings: Settings, data: Dataset) -> tuple[ImageModel, list[Row]]:
-    """Train one entry with one seed; return the network, and rows on the course of its training."""
+def train_entry(
+    entry: Entry, seed: int, settings: Settings, data: Dataset, checkpoint: Path | None = None
+) -> tuple[ImageModel, list[Row]]:
+    """Train one entry with one seed, or go on from a checkpoint; return the network, and rows on its training."""
     generator = seed_everything(seed)
     model = build(entry, data, settings.size).to(pick_device())
-    lessons = data.development if settings.judged_on == "test" else data.train
-    history = train(model, lessons, settings.recipe, generator, label=f"{entry.label}, seed {seed}")
+    label = f"{entry.label}, seed {seed}"
+    history = train(model, lessons(settings, data), settings.recipe, generator, label=label, checkpoint=checkpoint)
     return model, list(_of_training(model, history))
 
 
 def complete(run: Run, data: Dataset) -> None:
-    """Train a run's network and measure it, as far as that has not been done."""
-    if not run.trained:
-        model, rows = train_entry(run.entry, run.seed, run.settings, data)
-        run.keep_network(model, pd.DataFrame(rows))
+    """Train a run's network and measure it, as far as that has not been done.
+
+    All processes that train together call it; the first one keeps and measures the network while the others wait.
+    """
+    first = processes().is_main_process
+    if not agreed(run.trained):
+        model, rows = train_entry(run.entry, run.seed, run.settings, data, run.checkpoint)
+        if first:
+            run.keep_network(model, pd.DataFrame(rows))
+    if first:
+        _measure(run, data)
+    processes().wait_for_everyone()
+
+
+def _measure(run: Run, data: Dataset) -> None:
     wanted = {name: measure for name, measure in measurements(run.settings).items() if run.table(name) is None}
     if wanted:
         model, exam = run.network().model.to(pick_device()), judged_split(run.settings, data)
@@ -54,6 +69,11 @@ def finished(run: Run) -> pd.DataFrame | None:
     table.insert(0, "attention", run.entry.label)
     table.insert(1, "seed", run.seed)
     return table
+
+
+def lessons(settings: Settings, data: Dataset) -> Split:
+    """Return the split that the networks of a study learn from."""
+    return data.development if settings.judged_on == "test" else data.train
 
 
 def judged_split(settings: Settings, data: Dataset) -> Split:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 from tempfile import mkstemp
 
@@ -12,19 +13,36 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file beside ``path``, then rename it; on any error the old file stays.
 
     Raises:
-        OSError: when the folder cannot be written or the disk is full.
+        OSError: when the folder cannot be written or the disk is full; it names ``path``.
     """
-    handle, name = mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    aside = Path(name)
+    aside = None
     try:
+        handle, name = mkstemp(dir=path.parent, prefix=_prefix(path), suffix=path.suffix)
+        os.close(handle)
+        aside = Path(name)
         write(aside)
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
         aside.chmod(0o644)
         aside.replace(path)
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror or error}); what was there before stays"
+        raise OSError(error.errno, reason, str(path)) from error
     finally:
-        aside.unlink(missing_ok=True)
+        if aside is not None:
+            aside.unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove what writers of ``path`` left beside it when they were killed; none of them must be at work."""
+    for leftover in path.parent.glob(f"{escape(_prefix(path))}????????{escape(path.suffix)}"):  # as mkstemp names them
+        leftover.unlink(missing_ok=True)
+
+
+def discard(path: Path) -> None:
+    """Remove a file, if it is there, and what its writers left beside it."""
+    sweep(path)
+    path.unlink(missing_ok=True)
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -35,3 +53,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_aside(path, lambda aside: table.to_csv(aside, index=False, float_format="%.6g"))
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.stem}-"

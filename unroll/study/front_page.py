@@ -5,7 +5,9 @@ from matplotlib.figure import Figure
 from unroll.study.data import load
 from unroll.study.entries import Entry, Size, build
 from unroll.study.maps import settling
-from unroll.study.training import Recipe, pick_device, seed_everything, train
+from unroll.study.processes import pick_device
+from unroll.study.recipe import Recipe
+from unroll.study.training import seed_everything, train
 
 DIGIT, PATCH = 3, 24
 

@@ -11,8 +11,8 @@ from unroll.study.augment import RandomAffine
 from unroll.study.compare import run_study
 from unroll.study.entries import Entry
 from unroll.study.files import write_aside
+from unroll.study.recipe import Recipe
 from unroll.study.settings import Settings
-from unroll.study.training import Recipe
 
 Candidates = dict[str, tuple[Entry, Recipe]]
 

@@ -7,8 +7,8 @@ from unroll import validate
 from unroll.study.data import datasets
 from unroll.study.entries import Entry, Size
 from unroll.study.probes import probes
+from unroll.study.recipe import Recipe
 from unroll.study.robustness import STANDARD, conditions
-from unroll.study.training import Recipe
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Settings:
             "judged_on": self.judged_on,
             "seeds": list(self.seeds),
             "entries": entries,
-            "recipe": asdict(self.recipe),
+            "recipe": self.recipe.to_dict(),
             "size": asdict(self.size),
             **({} if self.conditions == STANDARD else {"conditions": list(self.conditions)}),
             **({"probes": list(self.probes)} if self.probes else {}),

@@ -12,7 +12,7 @@ _NETWORK = (
     "solvers",
     "attention",
     "models",
-    *(f"study/{name}.py" for name in ("augment", "crop_flip", "data", "entries", "training")),
+    *(f"study/{name}.py" for name in ("augment", "crop_flip", "data", "entries", "progress", "recipe", "training")),
     *(f"study/sets/{name}.py" for name in ("batches", "folders", "formats", "official", "splitting")),
 )
 PARTS: dict[str, tuple[str, ...]] = {

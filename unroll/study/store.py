@@ -11,12 +11,12 @@ import pandas as pd
 from unroll.models import ImageModel
 from unroll.study.entries import Entry
 from unroll.study.environment import describe_environment
-from unroll.study.files import write_aside
+from unroll.study.files import discard, write_aside
 from unroll.study.networks import Network, load_network
 from unroll.study.settings import Settings
 from unroll.study.source import fingerprint
 
-WEIGHTS, NOTE = "weights.safetensors", "configuration.json"
+WEIGHTS, NOTE, CHECKPOINT = "weights.safetensors", "configuration.json", "checkpoint.safetensors"
 TRAINING = "training"
 
 
@@ -61,6 +61,11 @@ class Run(Shelf):
     settings: Settings
 
     @property
+    def checkpoint(self) -> Path:
+        """The file that holds where the training stands while it is under way."""
+        return self.place / CHECKPOINT
+
+    @property
     def trained(self) -> bool:
         """Whether the network is there."""
         return self._training.is_file()
@@ -82,13 +87,17 @@ class Run(Shelf):
         return json.loads((self.place / NOTE).read_text())["environment"]
 
     def keep_network(self, model: ImageModel, training: pd.DataFrame) -> None:
-        """Write a trained network; the course of its training last, since it says that the network is there."""
+        """Write a trained network; the course of its training last, since it says that the network is there.
+
+        Only then is the checkpoint removed, so that there is no moment at which the training could be lost.
+        """
         self.place.mkdir(parents=True, exist_ok=True)
         settings, device = self.settings, next(model.parameters()).device
         made = {**training_configuration(self.entry, self.seed, settings), "environment": describe_environment(device)}
         write_aside(self.place / NOTE, lambda path: path.write_text(json.dumps(made, indent=2) + "\n"))
         Network(model, self.entry, settings.data, settings.size, self.seed).save(self.place / WEIGHTS)
         write_aside(self._training, lambda path: training.to_csv(path, index=False))
+        discard(self.checkpoint)
 
     @property
     def _training(self) -> Path:
@@ -120,8 +129,7 @@ class Store:
 
 def training_configuration(entry: Entry, seed: int, settings: Settings) -> dict[str, object]:
     """Return all that decides a trained network, up to the round-off of where it is trained."""
-    # Compiled or not, the arithmetic is the same up to round-off, as it is on another device.
-    plain = replace(settings, recipe=replace(settings.recipe, compile=False)).to_dict()
+    plain = replace(settings, recipe=settings.recipe.decisive()).to_dict()
     return {"entry": entry.to_dict(), "seed": seed, **{key: plain[key] for key in _DECIDES}}
 
 

@@ -10,6 +10,7 @@ from unroll.study.data import datasets
 from unroll.study.entries import Entry
 from unroll.study.page import write_page
 from unroll.study.presets import presets
+from unroll.study.processes import processes
 from unroll.study.report import markdown
 from unroll.study.store import Store
 
@@ -30,7 +31,8 @@ def study(options: argparse.Namespace) -> None:
     store = Store(options.store)
     comparison = run_study(settings, store, options.part)
     if comparison is None:
-        print("This part is done; the comparison is written once the other parts are.")  # noqa: T201
+        if processes().is_main_process:
+            print("This part is done; the comparison is written once the other parts are.")  # noqa: T201
         return
     comparison.save(folder)
     for entry in settings.entries if options.networks else ():

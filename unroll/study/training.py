@@ -1,52 +1,26 @@
-"""Training a classifier: seeded, with a progress bar, on whatever device there is, and never past a bad loss."""
+"""Training a classifier: seeded, with a progress bar, on whatever devices there are, and never past a bad loss."""
 
-import math
-import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from unroll import validate
-from unroll.study.augment import RandomAffine
+from unroll.study.checkpoint import Checkpoint, identity
 from unroll.study.data import Split
+from unroll.study.logs import Logs
+from unroll.study.processes import bars, processes
+from unroll.study.progress import Progress
+from unroll.study.recipe import Recipe
 
 
 class NonFiniteLossError(RuntimeError):
     """The loss or its gradient became NaN or infinite; the weights are those before the step that would spoil them."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained: AdamW, one cosine after a linear warm-up.
-
-    Args:
-        epochs: passes over the data.
-        batch: images a step.
-        learning_rate: peak step of AdamW.
-        weight_decay: of AdamW, on matrices only.
-        warmup: share of all steps that warm up, 0 to 1.
-        augment: how images are changed; ``RandomAffine(0, 0, 0)`` leaves them alone.
-        compile: train through ``torch.compile``: the same arithmetic up to round-off, in about half the time on a CPU
-            after the best part of a minute's preparation; needs a C++ compiler.
-    """
-
-    epochs: int = 40
-    batch: int = 64
-    learning_rate: float = 4e-3
-    weight_decay: float = 0.05
-    warmup: float = 0.1
-    augment: RandomAffine = field(default_factory=RandomAffine)
-    compile: bool = False
-
-    def __post_init__(self) -> None:
-        validate.count("epochs", self.epochs)
-        validate.count("batch", self.batch)
-        validate.positive("learning_rate", self.learning_rate)
-        validate.at_least("weight_decay", self.weight_decay, 0)
-        validate.share("warmup", self.warmup)
 
 
 @dataclass(frozen=True)
@@ -56,12 +30,6 @@ class History:
     loss: list[float]
     accuracy: list[float]
     seconds: float
-
-
-def pick_device() -> torch.device:
-    """Return the accelerator if there is one, else the CPU."""
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    return torch.device("cpu") if accelerator is None else accelerator
 
 
 def seed_everything(seed: int) -> torch.Generator:
@@ -78,8 +46,19 @@ def train(
     *,
     held_out: Split | None = None,
     label: str = "",
+    checkpoint: Path | None = None,
+    every: float = 60.0,
+    logs: Logs | None = None,
 ) -> History:
-    """Train ``model`` in place, on the device where it is.
+    """Train ``model`` in place, on the device where it is; under PyTorch's launcher, with all processes together.
+
+    ``torchrun --nproc-per-node 2 script.py`` starts such processes, on a CPU as well. So does, in a notebook,
+    ``accelerate.notebook_launcher(function, (folder,), num_processes=2)``, for a function that makes a model, trains it
+    and writes what is to be kept, since only files come back from it; the kernel must not have trained before.
+
+    Every process must come with the same arguments. Each step, all draw the same images and the same changes of them,
+    and each takes its share, so that the losses are those of one process up to round-off (layers that draw at random
+    themselves aside). The first process alone writes files and shows the bar.
 
     Args:
         model: images to logits.
@@ -88,36 +67,94 @@ def train(
         generator: decides the order of the data and its augmentation.
         held_out: when given, its accuracy is looked at after each epoch (never used to choose the weights).
         label: what the progress bar says.
+        checkpoint: file that holds where the training stands, for all processes to read. When it is there, the training
+            goes on from it, on a CPU to the very bits that it would have come to. It stays when the training is done:
+            whoever keeps the network removes it.
+        every: seconds between two writings of the checkpoint within an epoch, at least; each epoch ends with one.
+        logs: where the course is written, one row an epoch.
 
     Raises:
         NonFiniteLossError: as soon as the loss or its gradient is NaN or infinite, before the weights change.
+        DataError: when the checkpoint is damaged, or belongs to another training.
+        OSError: when a file cannot be written; the last checkpoint stays.
+
+    Example:
+        >>> from unroll.study import Entry, Recipe, Size, build, load, seed_everything, train
+        >>> data, generator = load("digits"), seed_everything(0)
+        >>> model = build(Entry("softmax"), data, Size(dim=16, depth=1, heads=2))
+        >>> len(train(model, data.train.first(64), Recipe(epochs=2), generator).loss)
+        2
     """
+    kept = Checkpoint(checkpoint, identity(model, data, recipe, generator, held_out), every) if checkpoint else None
+    shared = processes()
+    accelerator = Accelerator(
+        gradient_accumulation_steps=recipe.accumulate,
+        mixed_precision="no",  # accelerate fixes it once for a process, but every recipe has its own: see _gradients
+        device_placement=shared.use_distributed,
+    )
+    network = accelerator.prepare_model(model)
+    network = torch.compile(network) if recipe.compile else network
     device = next(model.parameters()).device
-    images, labels = data.images.to(device), data.labels.to(device)
-    optimizer, schedule = _optimizer(model, recipe, steps=recipe.epochs * math.ceil(len(data) / recipe.batch))
-    network = torch.compile(model) if recipe.compile else model
-    mean_loss, accuracies = [], []
-    began = time.perf_counter()
-    with tqdm(total=recipe.epochs, desc=label, unit="epoch", leave=False) as bar:
-        for epoch in range(recipe.epochs):
+    lessons = replace(data, images=data.images.to(device), labels=data.labels.to(device))
+    progress = Progress(model, recipe, generator, len(data))
+    if kept is not None:
+        kept.restore(progress)
+    if not shared.is_main_process:
+        kept = logs = None
+    with (
+        tqdm(total=recipe.epochs, initial=len(progress.epochs), desc=label, unit="epoch", leave=False, **bars()) as bar,
+        nullcontext() if logs is None else logs.opened(progress.epochs) as log,
+    ):
+        for epoch in range(len(progress.epochs) + 1, recipe.epochs + 1):
             model.train()
-            losses = []
-            for chosen in torch.randperm(len(data), generator=generator).split(recipe.batch):
-                batch = recipe.augment(images[chosen], generator)
-                loss = F.cross_entropy(network(batch), labels[chosen])
-                optimizer.zero_grad()
-                loss.backward()
+            for chosen in progress.batches():
+                progress.optimizer.zero_grad()
+                loss = _gradients(network, lessons, chosen, progress, accelerator)
                 size = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                check_loss(loss, size, f"epoch {epoch + 1}", schedule.get_last_lr()[0])
-                optimizer.step()
-                schedule.step()
-                losses.append(loss.detach())
-            mean_loss.append(torch.stack(losses).mean().item())
-            if held_out is not None:
-                accuracies.append(accuracy(model, held_out))
-            bar.set_postfix(loss=f"{mean_loss[-1]:.3f}")
+                check_loss(loss, size, f"epoch {epoch}", progress.learning_rate)
+                progress.step(loss)
+                if kept is not None and kept.due:
+                    kept.write(progress)
+            progress.end_epoch(None if held_out is None else accuracy(progress.judged, held_out))
+            if kept is not None:
+                kept.write(progress)
+            if log is not None:
+                log.write(progress.epochs)
+            bar.set_postfix(loss=f"{progress.epochs[-1].loss:.3f}")
             bar.update()
-    return History(mean_loss, accuracies, time.perf_counter() - began)
+    if progress.average is not None:
+        model.load_state_dict(progress.judged.state_dict())
+    accuracies = [epoch.accuracy for epoch in progress.epochs if epoch.accuracy is not None]
+    return History([epoch.loss for epoch in progress.epochs], accuracies, progress.seconds)
+
+
+def _gradients(
+    network: nn.Module, lessons: Split, chosen: Tensor, progress: Progress, accelerator: Accelerator
+) -> Tensor:
+    """Leave the gradients of one step in the network, and return its mean loss over all processes."""
+    recipe, device = progress.recipe, lessons.images.device
+    draws, losses = recipe.augment.draw(len(chosen), progress.generator), []
+    for part, share in _shares(len(chosen), recipe.accumulate):
+        images, labels = lessons.images[chosen[part]], lessons.labels[chosen[part]]
+        images = recipe.augment.apply(images, draws[:, part])
+        with accelerator.accumulate(network):
+            with torch.autocast(device.type, torch.bfloat16) if recipe.precision == "bfloat16" else nullcontext():
+                loss = F.cross_entropy(network(images), labels)
+            # Gradients are averaged over micro-batches and processes, which need not have equally many images.
+            accelerator.backward(loss * (share * recipe.accumulate * accelerator.num_processes))
+        losses.append(loss.detach() * share)
+    loss = torch.stack(losses).sum()
+    return accelerator.reduce(loss) if accelerator.use_distributed else loss
+
+
+def _shares(count: int, accumulate: int) -> Iterator[tuple[slice, float]]:
+    """Yield this process's micro-batches of a step on ``count`` images, each with its share of the step."""
+    shared = processes()
+    parts = shared.num_processes * accumulate
+    for number in range(shared.process_index * accumulate, (shared.process_index + 1) * accumulate):
+        start, stop = number * count // parts, (number + 1) * count // parts
+        # All processes must meet, so one without images takes one that counts for nothing.
+        yield slice(start, max(stop, start + 1)), (stop - start) / count
 
 
 def check_loss(loss: Tensor, size: Tensor, when: str, rate: float) -> None:
@@ -140,22 +177,3 @@ def predict(model: nn.Module, data: Split, batch: int = 250) -> Tensor:
 def accuracy(model: nn.Module, data: Split, batch: int = 250) -> float:
     """Return the share of images that ``model`` classifies correctly, in per cent."""
     return 100 * (predict(model, data, batch).argmax(dim=1) == data.labels).double().mean().item()
-
-
-def _optimizer(
-    model: nn.Module, recipe: Recipe, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    weights = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in weights if p.ndim >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
-    warm = max(1, round(recipe.warmup * steps))
-
-    def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

@@ -1,12 +1,13 @@
 """Weights in a safetensors file, with a note of what they belong to: written in one move, read with one clear error."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from unroll.study.data import DataError
@@ -14,11 +15,16 @@ from unroll.study.files import write_aside
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor], note: object, *, holds: str) -> None:
-    """Write tensors, and a note of plain JSON values under the name of what the file ``holds``."""
+    """Write tensors, and a note of plain JSON values under the name of what the file ``holds``.
+
+    Raises:
+        OSError: when the folder cannot be written or the disk is full; what was there before stays.
+    """
     # Copies, since tensors that share memory, as one that several layers hold, are refused.
     tensors = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
+    content = save(tensors, metadata={holds: json.dumps(note)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_aside(path, lambda aside: save_file(tensors, aside, metadata={holds: json.dumps(note)}))
+    write_aside(path, lambda aside: aside.write_bytes(content))
 
 
 def read_weights(path: Path, *, holds: str, command: str) -> tuple[dict[str, Tensor], object]:
@@ -42,3 +48,18 @@ def read_weights(path: Path, *, holds: str, command: str) -> tuple[dict[str, Ten
         return load_file(path), json.loads(metadata[holds])
     except (SafetensorError, json.JSONDecodeError) as error:
         raise DataError(f"{path} cannot be read as a file of the kind {holds!r}, so it is damaged: {error}") from error
+
+
+def checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Return a hash of tensors: their names, types, shapes and every bit of them.
+
+    Example:
+        >>> zeros = checksum({"weight": torch.zeros(2)})
+        >>> zeros == checksum({"weight": torch.zeros(2)}), zeros == checksum({"weight": torch.zeros(1, 2)})
+        (True, False)
+    """
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return total.hexdigest()[:16]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from unroll.models.lista import CodingNetwork
-from unroll.study.data import DataError
+from unroll.study.checkpoint import refuse_other
 from unroll.study.recovery.judge import nmse
 from unroll.study.recovery.saved import Coder, load_coders, save_coders
 from unroll.study.recovery.schedule import Schedule, Stage
@@ -159,8 +159,9 @@ def _resume(network: CodingNetwork, path: Path, label: str, plan: dict[str, obje
     """Load the weights of the last full stage, if there is one, and return what was noted of the stages."""
     if not path.is_file():
         return []
-    saved = load_coders(path).get(label)
-    if saved is None or saved.note["plan"] != plan:
-        raise DataError(f"{path} belongs to another training than that of {label!r} with {plan}: name another file")
+    coders = load_coders(path)
+    refuse_other(path, {"label": [*coders]}, {"label": [label]})
+    saved = coders[label]
+    refuse_other(path, saved.note["plan"], plan)
     network.load_state_dict(saved.network.state_dict())
     return list(saved.note["history"])

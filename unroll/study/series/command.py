@@ -11,6 +11,7 @@ from unroll.study.compare import CONFIGURATION, TABLE
 from unroll.study.environment import describe_environment
 from unroll.study.figures import save
 from unroll.study.files import write_aside, write_table
+from unroll.study.processes import pick_device
 from unroll.study.series.contenders import contenders
 from unroll.study.series.data import series_sets
 from unroll.study.series.figure import changes, ranking
@@ -18,7 +19,6 @@ from unroll.study.series.study import SETS, SeriesOutcome, SeriesSettings, run_s
 from unroll.study.series.training import SeriesRecipe
 from unroll.study.series.verdict import critical_difference, friedman, gains, ranks, scores
 from unroll.study.study_command import part
-from unroll.study.training import pick_device
 
 GAINS, MAPS, RANKING, MAPS_DRAWN = "gains.csv", "maps.csv", "ranking.png", "maps.png"
 

@@ -13,12 +13,13 @@ from tqdm.auto import tqdm
 from unroll import validate
 from unroll.models import SeriesModel
 from unroll.study.files import write_aside
+from unroll.study.processes import pick_device
 from unroll.study.series.contenders import COMPARED, contenders
 from unroll.study.series.data import CHECKSUMS, SeriesDataset, load_series, series_sets
 from unroll.study.series.inside import look_inside
 from unroll.study.series.training import SeriesRecipe, judge, train_series
 from unroll.study.store import digest
-from unroll.study.training import pick_device, seed_everything
+from unroll.study.training import seed_everything
 
 SETS = tuple(CHECKSUMS)
 # At the 1,460 steps of ACSF1 a batch's maps of one layer take 4 GB, and several are kept.
