@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 EXECUTE := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 	--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
 
-.PHONY: help study test test-slow lab lint bench notebooks results recovery evolving positions selection clean
+.PHONY: help study test test-slow lab lint bench notebooks results laptop claims recovery evolving positions selection clean
 
 help:
 	@echo "make study      train and compare on the shipped digits, under 8 minutes on two CPU cores: results/quick/"
@@ -18,6 +18,8 @@ help:
 	@echo "make notebooks  execute every notebook in place"
 	@echo "make bench      cost of every attention relative to softmax, steps and seconds of every solver: benchmarks/"
 	@echo "make results    regenerate results/vars/ (five seeds, about two hours; goes on where it stopped) and the README"
+	@echo "make laptop     every attention under everything, five seeds, with a report: results/laptop/, results/laptop-digits/ (many hours on two cores; goes on)"
+	@echo "make claims     hold the papers' claims against all results: results/claims.md"
 	@echo "make recovery   train the unrolled networks, judge them beside ISTA and FISTA: results/recovery/ (two hours; goes on)"
 	@echo "make evolving   compare evolving attention on digits and time series: results/evolving/, results/timeseries/ (minutes on a GPU, many hours on a CPU; goes on)"
 	@echo "make positions  compare peripheral attention with other ways to tell of places, on digits: results/positions/ (minutes on a GPU, hours on a CPU; goes on)"
@@ -57,6 +59,15 @@ notebooks: $(READY)
 results: $(READY)
 	$(BIN)/python -m unroll study --preset vars --networks
 	$(BIN)/python -m unroll readme
+
+# Square maps are allocated anew at every step, which huge pages make cheaper.
+laptop: $(READY)
+	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m unroll study --preset laptop-digits
+	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m unroll study --preset laptop
+	$(BIN)/python -m unroll claims
+
+claims: $(READY)
+	$(BIN)/python -m unroll claims
 
 recovery: $(READY)
 	$(BIN)/python -m unroll recover

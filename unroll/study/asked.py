@@ -12,7 +12,8 @@ from unroll.study.other_solvers import solvers_for, under_solvers
 from unroll.study.probes import probes
 from unroll.study.temperature import under_temperatures
 
-FEW = 250  # images for what is dear; every network sees the same ones
+# What is dear is asked of few images, the same ones for every network.
+FEW, FEWER, QUERIES = 250, 64, 200
 
 
 @probes.register("solvers")
@@ -36,7 +37,8 @@ def temperature(networks: Mapping[str, Network], exam: Split) -> pd.DataFrame:
 @probes.register("masking")
 def masking(networks: Mapping[str, Network], exam: Split) -> pd.DataFrame:
     """Hold the attack through each network's own gradient against all that others can do."""
-    return check_masking({label: network.model for label, network in networks.items()}, exam)
+    models = {label: network.model for label, network in networks.items()}
+    return check_masking(models, exam, images=FEWER, queries=QUERIES)
 
 
 def _one_after_the_other(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from unroll.study.data import Split
 from unroll.study.training import NonFiniteLossError
 
 STRENGTHS = (0.01, 0.02, 0.04, 0.07, 0.1)  # of attacks on all pixels
-DEAR = (2, 3, 4)  # at severity 1 hardly a digit falls to a strong attack, at 5 hardly one stands
+DEAR = (2, 3)  # below hardly a digit falls to a strong attack, above hardly one stands
 UNIT = "largest change of a pixel (0 to 1)"
 
 
