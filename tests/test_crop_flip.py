@@ -4,9 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import small_model
 from torch.nn import functional as F
 
-from unroll.study import RandomCropFlip
+from unroll.study import RandomCropFlip, Recipe, load, train
 
 
 def seeded(seed=0):
@@ -55,3 +56,19 @@ def test_bad_settings():
         RandomCropFlip(padding=-1)
     with pytest.raises(ValueError, match=r"flip must lie between 0 and 1, got 2"):
         RandomCropFlip(flip=2)
+
+
+def test_a_share_of_the_draws_changes_its_share_of_the_images():
+    """Processes draw for the whole batch, and each changes its own images."""
+    augment, images = RandomCropFlip(padding=2), torch.rand(6, 2, 5, 7)
+    draws = augment.draw(6, seeded())
+    whole = augment.apply(images, draws)
+    assert torch.equal(whole, augment(images, seeded()))
+    parts = [augment.apply(images[part], draws[:, part]) for part in (slice(0, 2), slice(2, 6))]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_networks_learn_from_them():
+    (model, _), part = small_model(), load("digits").train.first(40)
+    history = train(model, part, Recipe(epochs=1, batch=20, augment=RandomCropFlip(padding=1)), seeded())
+    assert history.loss[0] > 0

@@ -40,8 +40,6 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-
-
 def inspect_network(options: argparse.Namespace) -> None:
     """Say how each layer of a trained network stands to its fixed point, before training and after."""
     network = load_network(options.weights)

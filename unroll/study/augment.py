@@ -1,6 +1,7 @@
 """Light augmentation: small shifts, turns and changes of size, drawn anew for every image of every batch."""
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +11,24 @@ from torch.nn import functional as F
 from unroll import validate
 
 
+class Augmentation(ABC):
+    """Changes at random: what is drawn and what it does are apart, so that processes draw alike and share the work."""
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return changed copies of images [B, channels, height, width]; the generator is on the CPU."""
+        return self.apply(images, self.draw(len(images), generator))
+
+    @abstractmethod
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return what changes each of so many images, [draws an image, count], on the CPU."""
+
+    @abstractmethod
+    def apply(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Return copies of images [B, channels, height, width] that are changed as ``draws`` say."""
+
+
 @dataclass(frozen=True)
-class RandomAffine:
+class RandomAffine(Augmentation):
     """Shift, turn and scale each image at random, bilinearly, with zeros outside.
 
     Args:
@@ -31,10 +48,6 @@ class RandomAffine:
         validate.share("shift", self.shift)
         validate.at_least("degrees", self.degrees, 0)
         validate.share("scale", self.scale)
-
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return changed copies of images [B, channels, height, width]; the generator is on the CPU."""
-        return self.apply(images, self.draw(len(images), generator))
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Return what changes each of so many images: turn, zoom and shifts, [4, count], from 0 to 1."""

@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unroll import validate
+from unroll.study.augment import Augmentation
 
 
 @dataclass(frozen=True)
-class RandomCropFlip:
+class RandomCropFlip(Augmentation):
     """Mirror each image left to right at random, frame it with zeros, and cut a piece of its own size out of that.
 
     Args:
@@ -35,14 +36,18 @@ class RandomCropFlip:
         validate.count("padding", self.padding, low=0)
         validate.share("flip", self.flip)
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Return changed copies of images [B, channels, height, width]; the generator is on the CPU."""
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return whether each of so many images is mirrored, and its moves down and right, [3, count]."""
+        mirrored = torch.rand(1, count, generator=generator) < self.flip
+        return torch.cat([mirrored.long(), torch.randint(2 * self.padding + 1, (2, count), generator=generator)])
+
+    def apply(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Return copies of images [B, channels, height, width] that are changed as ``draws`` [3, B] say."""
         batch, _, height, width = images.shape
-        mirrored = torch.rand(batch, generator=generator) < self.flip
-        down, right = torch.randint(2 * self.padding + 1, (2, batch, 1), generator=generator)
-        turned = images.where(~mirrored.to(images.device)[:, None, None, None], images.flip(-1))
+        mirrored, down, right = draws[:, :, None].to(images.device)
+        turned = images.where(mirrored[:, :, None, None] == 0, images.flip(-1))
         framed = F.pad(turned, (self.padding,) * 4)
-        samples = torch.arange(batch)[:, None, None]
-        rows, columns = (down + torch.arange(height))[:, :, None], (right + torch.arange(width))[:, None, :]
+        samples, over, across = (torch.arange(size, device=images.device) for size in (batch, height, width))
+        rows, columns = (down + over)[:, :, None], (right + across)[:, None, :]
         # Indices on both sides of the slice put the channels last.
-        return framed[samples, :, rows, columns].permute(0, 3, 1, 2)
+        return framed[samples[:, None, None], :, rows, columns].permute(0, 3, 1, 2)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from unroll import validate
-from unroll.study.augment import RandomAffine
+from unroll.study.augment import Augmentation, RandomAffine
 
 # Fields that came later: left out of files where they are at their defaults, so that older files stay what they were.
 _ADDED = ("precision", "accumulate", "ema")
@@ -42,7 +42,7 @@ class Recipe:
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
     warmup: float = 0.1
-    augment: RandomAffine = field(default_factory=RandomAffine)
+    augment: Augmentation = field(default_factory=RandomAffine)
     compile: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     accumulate: int = 1
