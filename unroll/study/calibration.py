@@ -34,8 +34,10 @@ def calibration_error(model: nn.Module, data: Split, bins: int = 15) -> float:
         True
     """
     validate.count("bins", bins)
-    confidence, answers = predict(model, data).double().softmax(dim=-1).max(dim=-1)
-    surplus = (answers == data.labels).double() - confidence
+    logits = predict(model, data)
+    confidence = logits.double().softmax(dim=-1).amax(dim=-1)
+    # The answer is read off the logits, of which rounding may leave equal probabilities.
+    surplus = (logits.argmax(dim=-1) == data.labels).double() - confidence
     edges = torch.linspace(0, 1, bins + 1, dtype=confidence.dtype)[1:-1]
     sums = torch.zeros(bins, dtype=surplus.dtype).index_add(0, torch.bucketize(confidence, edges), surplus)
     return (sums.abs().sum() / len(data)).item()
