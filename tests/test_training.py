@@ -22,6 +22,7 @@ from unroll.study import (
     seed_everything,
     train,
 )
+from unroll.study.memory import peak_bytes
 from unroll.study.store import Store
 
 
@@ -142,6 +143,16 @@ def test_what_changes_more_than_round_off_has_an_address_of_its_own(tmp_path):
 
     assert address(accumulate=4) == address(compile=True) == address()
     assert len({address(), address(precision="bfloat16"), address(ema=0.99), address(ema=0.9)}) == 4
+
+
+def test_memory_that_is_freed_is_not_counted_any_more():
+    def work():
+        for _ in range(5):
+            x = torch.zeros(1000) + 1
+        return x
+
+    # The last sum, while the next two tensors are made.
+    assert peak_bytes(work, torch.device("cpu")) == 3 * 4000
 
 
 def test_the_first_steps_tell_what_a_study_costs():
