@@ -4,10 +4,10 @@ import importlib.util
 
 import pandas as pd
 import pytest
-from tables import small_model
+from tables import SMALL, small_model
 
 from unroll.__main__ import main
-from unroll.study import Logs, Recipe, load, train
+from unroll.study import Entry, Logs, Recipe, Settings, load, presets, train
 from unroll.study import training as loop
 from unroll.study.logs import Log
 
@@ -80,8 +80,6 @@ def test_the_train_command_writes_logs(tmp_path, capsys):
 
 
 def test_the_dry_run_command(capsys, monkeypatch):
-    from unroll.study import Entry, Settings, presets
-
     monkeypatch.setitem(presets._entries, "tiny", Settings((Entry("softmax"),), "digits", recipe=Recipe(2, 100)))
     assert main(["dry-run", "--preset", "tiny", "--steps", "1"]) == 0
     said = capsys.readouterr().out
@@ -90,3 +88,15 @@ def test_the_dry_run_command(capsys, monkeypatch):
     assert "softmax" in said
     assert main(["dry-run", "--preset", "tini"]) == 1
     assert "unknown preset 'tini': did you mean 'tiny'?" in capsys.readouterr().err
+
+
+def test_a_dry_run_needs_no_data_but_for_its_form(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("UNROLL_DATA", str(tmp_path))
+    far = Settings((Entry("softmax"),), data="cifar10", size=SMALL)
+    monkeypatch.setitem(presets._entries, "far", far)
+    out = tmp_path / "steps.csv"
+    assert main(["dry-run", "--preset", "far", "--steps", "1", "--batch", "2", "--out", str(out)]) == 0
+    table = pd.read_csv(out)
+    assert list(table.columns) == ["attention", "batch", "parameters", "seconds a step", "peak MB"]
+    assert table.batch.tolist() == [2]
+    assert "minutes" not in capsys.readouterr().out

@@ -9,6 +9,16 @@ from unroll.study.sets.official import FORMS
 FORMED = {**FORMS, "imagenet": IMAGENET}  # data sets that are not shipped
 
 
+def needs_fetching(name: str) -> bool:
+    """Return whether the data set called ``name`` is not shipped.
+
+    Example:
+        >>> needs_fetching("cifar10"), needs_fetching("digits")
+        (True, False)
+    """
+    return name in FORMED
+
+
 def stand_in(name: str, images: int = 8) -> Dataset:
     """Return noise in the form of the data set ``name``, in splits of ``images`` each; a shipped set itself, cut short.
 
