@@ -35,11 +35,14 @@ study: $(READY)
 	$(BIN)/python -m unroll study --preset quick
 	$(EXECUTE) notebooks/07_comparison.ipynb
 
+# A process a core, of one thread each: files of tests are handed out whole, since what they share is made once a file.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks

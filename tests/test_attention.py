@@ -98,7 +98,7 @@ def test_a_grid_layer_counts_its_tokens_and_refuses_masks():
 
         def __init__(self, dim, heads, *, grid):
             attention.Attention.__init__(self, dim, heads, grid=grid)
-            self.qkv, self.output, self.temperature = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim), 1.0
+            self.qkv, self.output, self.scale = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim), 1.0
 
     layer = Gridded(12, 3, grid=(4, 4))
     assert layer(torch.zeros(1, 16, 12)).shape == (1, 16, 12)
