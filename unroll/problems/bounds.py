@@ -21,6 +21,9 @@ def row_sum(gram: Annotated[Tensor, "... M M"]) -> Annotated[Tensor, "..."]:
 
     Source: Gershgorin 1931; Horn and Johnson 2012, theorem 6.1.1.
 
+    Raises:
+        ValueError: when the matrix is not square.
+
     Example:
         >>> row_sum(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
         tensor(3.)
@@ -87,6 +90,9 @@ def schatten(gram: Annotated[Tensor, "... M M"], squarings: int = 1) -> Annotate
 
 def largest_eigenvalue(gram: Annotated[Tensor, "... M M"]) -> Annotated[Tensor, "..."]:
     """Return the largest eigenvalue itself, from a full symmetric decomposition: tight, and slow on a GPU.
+
+    Raises:
+        ValueError: when the matrix is not square.
 
     Example:
         >>> largest_eigenvalue(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
