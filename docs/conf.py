@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 project = "unroll"
@@ -34,13 +35,13 @@ extensions = [
 include_patterns = [
     "README.md",
     "notebooks/*.ipynb",
-    "results/**/README.md",
-    "results/claims.md",
+    "results/*.md",
+    "results/*/README.md",
     "data/README.md",
     "benchmarks/README.md",
-    "docs/**/*.md",
+    "docs/*/*.md",
 ]
-exclude_patterns = [".*", "build", "dist", "runs", "tests", "unroll", "docs/contents.md"]
+exclude_patterns = [".*", "build", "dist", "runs", "tests", "unroll"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -62,12 +63,19 @@ def append_contents(app: Sphinx, document: str, source: list[str]) -> None:
         source[0] += "\n" + (ROOT / "docs" / "contents.md").read_text()
 
 
-def name_folder(app: Sphinx, env: object, node: nodes.Element, text: nodes.Element) -> nodes.Element | None:
-    """Leave the bare name where a document links to a folder of the repository, for which the site has no page."""
-    here = (ROOT / node.get("refdoc", "")).parent
-    return text if (here / node["reftarget"]).is_dir() else None
+def enter_folders(app: Sphinx, page: nodes.document) -> None:
+    """Lead links to a folder of the repository to its README, or leave the bare name where the site has none."""
+    for link in list(page.findall(addnodes.pending_xref)):
+        folder = ((ROOT / app.env.docname).parent / link["reftarget"]).resolve()
+        if link["reftype"] != "myst" or link.get("refdomain") or not folder.is_dir():
+            continue
+        readme = str(folder.relative_to(ROOT) / "README")
+        if readme in app.env.found_docs:
+            link.attributes |= {"refdomain": "doc", "reftarget": readme, "reftargetid": None}
+        else:
+            link.replace_self(link.children)
 
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", append_contents)
-    app.connect("missing-reference", name_folder)
+    app.connect("doctree-read", enter_folders)

@@ -13,7 +13,10 @@ from torch import Tensor
 
 from unroll.registry import Registry
 
-WINGS = ("unroll", *(f"unroll.{name}" for name in ("problems", "solvers", "attention", "models", "study")))
+WINGS = (
+    "unroll",
+    *(f"unroll.{name}" for name in ("problems", "solvers", "attention", "models", "models.lista", "study")),
+)
 
 # What cannot hold a docstring of its own, and where it is told instead.
 PLAIN = {

@@ -37,7 +37,7 @@ def power_iteration(gram: Annotated[Tensor, "... M M"], iterations: int = 8) -> 
     .. math:: \rho(G) \le \rho(|G|) \le \max_i \frac{(|G| x)_i}{x_i} \quad\text{for every } x > 0
 
     Started at x = 1 this is the row sum; each iteration tightens it, so it is safe to stop at any time. For a Gram
-    matrix of positive features |G| = G and the limit is the eigenvalue itself; with mixed signs the limit is
+    matrix of positive features :math:`|G| = G` and the limit is the eigenvalue itself; with mixed signs the limit is
     looser, and :func:`largest_eigenvalue` is exact.
     Source: Collatz 1942, Wielandt 1950; Horn and Johnson 2012, corollary 8.1.31.
 

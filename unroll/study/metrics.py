@@ -87,9 +87,10 @@ def along_layers(maps: Sequence[Annotated[Tensor, "B H N N"]]) -> Iterator[tuple
 
 @torch.no_grad()
 def loudness(model: ImageModel, images: Annotated[Tensor, "B channels height width"]) -> list[float]:
-    """Return |output| / |stream| of each attention layer: how loud it speaks into the tokens that it is added to.
+    r"""Return :math:`|\text{output}| / |\text{stream}|` of each attention layer, a number a layer.
 
-    Far above 1, what stood in the tokens before is drowned: the layer has replaced it. Means over tokens and images.
+    It says how loud a layer speaks into the tokens that its output is added to.
+    Far above 1, what stood in them before is drowned: the layer has replaced it. Means over tokens and images.
 
     Example:
         >>> from unroll import ViT
@@ -107,15 +108,15 @@ def loudness(model: ImageModel, images: Annotated[Tensor, "B channels height wid
 
 @dataclass(frozen=True)
 class FixedPointReport:
-    """How an iterative layer stands to the fixed point of its own problem, as means over samples.
+    r"""How an iterative layer stands to the fixed point of its own problem, as means over samples.
 
     Attributes:
         residual: of the code that the layer stops at.
-        distance: |z - z*| / |z*|, z* from a run of 2,000 steps; None where even that run does not settle (its residual
-            stays above 1e-3), so that there is nothing to be distant from.
+        distance: :math:`|z - z^\star| / |z^\star|`, the latter from a run of 2,000 steps; None where even that run does
+            not settle (its residual stays above 1e-3), so that there is nothing to be distant from.
         zeros: share of exact zeros in the code, 0 to 1.
-        error: |V - o| / |V| of the heads' outputs o: what of the values is not reconstructed.
-        gain: |o| / |V|: how loud the layer speaks, relative to its values.
+        error: :math:`|V - o| / |V|` of the heads' outputs o: what of the values is not reconstructed.
+        gain: :math:`|o| / |V|`: how loud the layer speaks, relative to its values.
 
     Example:
         >>> from unroll import create

@@ -46,7 +46,7 @@ def image_folder(folder: Path, size: int = 224, patch: int = 16, *, name: str = 
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
-        ...     for place in (Path(folder) / kind / f"{number}.png" for kind in ("cats", "dogs") for number in range(20)):
+        ...     for place in (Path(folder) / kind / f"{i}.png" for kind in ("cats", "dogs") for i in range(20)):
         ...         place.parent.mkdir(exist_ok=True)
         ...         Image.new("RGB", (48, 32)).save(place)
         ...     data = image_folder(Path(folder), size=16, patch=4, name="pets")
