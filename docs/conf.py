@@ -18,7 +18,12 @@ author = "the unroll authors"
 root_doc = "README"
 html_title = "unroll"
 html_theme = "sphinx_book_theme"
-html_theme_options = {"show_navbar_depth": 1, "show_toc_level": 2, "use_download_button": False}
+html_theme_options = {
+    "show_navbar_depth": 1,
+    "show_toc_level": 2,
+    "use_download_button": False,
+    "navbar_persistent": [],  # the sidebar has a search field already
+}
 html_extra_path = ["extra"]
 html_static_path = ["static"]
 html_css_files = ["book.css"]
@@ -54,6 +59,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autosummary_generate = False
 napoleon_use_ivar = True
+toc_object_entries_show_parents = "hide"
 python_maximum_signature_line_length = 100
 
 

@@ -124,7 +124,8 @@ def bernoulli_gauss_mean(
         variance: s.
 
     Example:
-        >>> mean, slope = bernoulli_gauss_mean(torch.zeros(2, 3), torch.ones(2, 1), torch.tensor(-2.0), torch.tensor(1.0))
+        >>> spread, odds, variance = torch.ones(2, 1), torch.tensor(-2.0), torch.tensor(1.0)
+        >>> mean, slope = bernoulli_gauss_mean(torch.zeros(2, 3), spread, odds, variance)
         >>> mean.abs().max(), slope.shape
         (tensor(0.), torch.Size([2, 3]))
     """
