@@ -51,7 +51,7 @@ exclude_patterns = [".*", "build", "dist", "runs", "tests", "unroll"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # pages show the outputs that are committed
-nb_ipywidgets_js = {}
+nb_ipywidgets_js = {}  # sliders need a live notebook; their scripts would come from the net
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_inherit_docstrings = False  # a method without words of its own is told of where it was declared
@@ -82,6 +82,14 @@ def enter_folders(app: Sphinx, page: nodes.document) -> None:
             link.replace_self(link.children)
 
 
+def write_defaults(
+    app: Sphinx, kind: str, name: str, thing: object, options: object, signature: str | None, result: str | None
+) -> tuple[str, str | None] | None:
+    """Write ``...`` for a default that is made anew each time: ``<factory>`` would not be read as Python."""
+    return (signature.replace("<factory>", "..."), result) if signature else None
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", append_contents)
     app.connect("doctree-read", enter_folders)
+    app.connect("autodoc-process-signature", write_defaults)

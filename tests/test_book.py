@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from test_docstrings import PLAIN, WINGS
 
 import unroll
 from docs.links import faults
-from tests.test_docstrings import PLAIN, WINGS
 from unroll.registry import Registry
 
 ROOT = Path(__file__).parents[1]
