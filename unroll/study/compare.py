@@ -39,8 +39,8 @@ class Comparison:
 
     Example:
         >>> outcome = compare(["softmax"], data="digits", epochs=1, size=Size(8, 1, 1))
-        >>> outcome.summary().index.tolist(), sorted(outcome.plot())
-        (['softmax'], ['convergence', 'robustness', 'sparsity'])
+        >>> outcome.summary().index.tolist(), outcome.configuration["data"]
+        (['softmax'], 'digits')
     """
 
     table: pd.DataFrame
@@ -114,9 +114,9 @@ def compare(
         NonFiniteLossError: when a training diverges.
 
     Example:
-        >>> outcome = compare(["softmax", "vars-d"], data="digits", epochs=1, size=Size(8, 1, 2))
+        >>> outcome = compare(["softmax", "kernel"], data="digits", epochs=1, size=Size(8, 1, 2))
         >>> outcome.summary().index.tolist()
-        ['softmax', 'vars-d']
+        ['softmax', 'kernel']
     """
     if isinstance(attentions, str):
         raise ValueError(f"attentions must be a list of names, got {attentions!r}: write [{attentions!r}]")
