@@ -41,15 +41,6 @@ def test_what_a_reader_would_miss_is_found(tmp_path, html, said):
     assert faults(tmp_path) == [f"a.html: {said}"]
 
 
-def test_the_contents_name_every_document():
-    listed = set(
-        re.findall(r"^(?:results|benchmarks|data|docs)/\S+$", (ROOT / "docs" / "contents.md").read_text(), re.M)
-    )
-    patterns = ("results/*.md", "results/*/README.md", "benchmarks/README.md", "data/README.md", "docs/api/*.md")
-    there = {str(path.relative_to(ROOT).with_suffix("")) for pattern in patterns for path in ROOT.glob(pattern)}
-    assert listed == there
-
-
 def test_the_first_page_of_the_api_tells_of_the_thirty_names():
     told = re.findall(r"^   ~?(?:\w+\.)?(\w+)$", (PAGES / "unroll.md").read_text(), re.M)
     assert sorted(told) == sorted(unroll.__all__)
