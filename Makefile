@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 EXECUTE := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 	--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
 
-.PHONY: help study test test-slow lab lint bench notebooks results laptop claims recovery evolving positions selection clean
+.PHONY: help study test test-slow lab lint bench notebooks book results laptop claims recovery evolving positions selection clean
 
 help:
 	@echo "make study      train and compare on the shipped digits, under 8 minutes on two CPU cores: results/quick/"
@@ -16,6 +16,7 @@ help:
 	@echo "make lab        open JupyterLab in notebooks/"
 	@echo "make lint       ruff check and ruff format --check"
 	@echo "make notebooks  execute every notebook in place"
+	@echo "make book       a site of the notebooks, the results and the API, to be read without a network: build/book/index.html"
 	@echo "make bench      cost of every attention relative to softmax, steps and seconds of every solver: benchmarks/"
 	@echo "make results    regenerate results/vars/ (five seeds, about two hours; goes on where it stopped) and the README"
 	@echo "make laptop     every attention under everything, five seeds, with a report: results/laptop/, results/laptop-digits/ (many hours on two cores; goes on)"
@@ -58,6 +59,16 @@ bench: $(READY)
 
 notebooks: $(READY)
 	$(EXECUTE) notebooks/*.ipynb
+
+# Sphinx comes on first use; from then on no network is needed.
+$(BIN)/sphinx-build: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[book]"
+	touch $@
+
+# All pages are made anew: a page that was made before would not repeat its warning.
+book: $(BIN)/sphinx-build
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet --doctree-dir build/doctrees --conf-dir docs . build/book
+	$(BIN)/python docs/links.py build/book
 
 results: $(READY)
 	$(BIN)/python -m unroll study --preset vars --networks

@@ -9,6 +9,8 @@ import pytest
 import torch
 from matplotlib import pyplot as plt
 
+from unroll.attention import attentions
+
 mpl.use("Agg")
 torch.set_num_threads(1)  # on the small tensors of the tests, threads only get in each other's way
 # Examples are the same in every run, and a slow machine fails none of them.
@@ -28,6 +30,15 @@ def _seeded(doctest_namespace: dict[str, object]) -> None:
     """Every test starts from the same random state; examples in docstrings know torch."""
     torch.manual_seed(0)
     doctest_namespace["torch"] = torch
+
+
+@pytest.fixture(autouse=True)
+def _attentions_restored() -> Iterator[None]:
+    """No test leaves an attention behind that it registered."""
+    known = dict(attentions._entries)
+    yield
+    attentions._entries.clear()
+    attentions._entries.update(known)
 
 
 @pytest.fixture(autouse=True)

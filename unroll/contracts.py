@@ -31,6 +31,13 @@ class Problem(Described, ABC):
 
     Dimension 0 of a state is the sample; norms and maxima run over all other dimensions. A problem is frozen
     and holds no weights, only the tensors that a step needs.
+
+    Example:
+        >>> from unroll.problems import L1, Reconstruction
+        >>> problem = Reconstruction(torch.eye(2), torch.tensor([[[3.0], [0.5]]]), L1(1.0))
+        >>> state = problem.step(problem.start(), 0)
+        >>> state.flatten().tolist(), problem.residual(state, problem.step(state, 1)).item()
+        ([2.0, 0.0], 0.0)
     """
 
     @property

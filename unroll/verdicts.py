@@ -41,6 +41,10 @@ class Verdict:
         measured: what it measured; in words, an error that was raised or why there is nothing to measure.
         tolerance: the largest number that passes.
         remedy: what to do when it fails.
+
+    Example:
+        >>> print(Verdict("zero is zero", True, 0.0, 1e-9, "look at the zero"))
+          pass  zero is zero                            0.0e+00  (at most 1e-09)
     """
 
     rule: str
@@ -59,7 +63,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """All verdicts on one thing; printing it shows a line a rule."""
+    """All verdicts on one thing; printing it shows a line a rule.
+
+    Example:
+        >>> from unroll import Unrolled, check_solver
+        >>> report = check_solver(Unrolled(5))
+        >>> report.passed, report.failed
+        (True, ())
+    """
 
     subject: str
     verdicts: tuple[Verdict, ...]

@@ -29,6 +29,11 @@ class Traits:
         carries: reads and writes a field of :class:`Carry`.
         exact_gradient: the output is differentiable (away from kinks) and its gradient is exact.
         compilable: ``torch.compile(fullgraph=True)`` gives the same numbers.
+
+    Example:
+        >>> from unroll.attention import SoftmaxAttention, attentions
+        >>> SoftmaxAttention.traits.masks, [name for name in attentions if attentions[name].traits.carries]
+        (True, ['evolving'])
     """
 
     permutation_equivariant: bool = False
@@ -47,6 +52,13 @@ class Carry(Described):
     Attributes:
         logits: attention logits (evolving attention); under a mask the real tokens stand first.
         code: the solution of an iterative layer, in the coordinates of its problem (warm start).
+
+    Example:
+        >>> from unroll import create
+        >>> layer, x = create("evolving", dim=64, heads=4), torch.randn(2, 9, 64)
+        >>> y, carry = layer.attend(x)
+        >>> carry
+        Carry(logits=float32[2, 4, 9, 9])
     """
 
     logits: Annotated[Tensor, "B H N N"] | None = None
@@ -63,6 +75,19 @@ class Attention(Remembering, nn.Module, ABC):
 
     Raises:
         ValueError: when dim or heads is not a whole number above zero, or dim is not divisible by heads.
+
+    A subclass writes :meth:`attend` and :meth:`attention_map`, and says in ``traits`` what it promises.
+
+    Example:
+        >>> from unroll.attention import Attention, Traits
+        >>> class Average(Attention):
+        ...     traits = Traits(permutation_equivariant=True)
+        ...     def attend(self, x, carry=None, mask=None):
+        ...         return self.check_input(x, mask).mean(dim=1, keepdim=True).expand_as(x), carry
+        ...     def attention_map(self, x, mask=None):
+        ...         return x.new_full((len(x), self.heads, x.shape[1], x.shape[1]), 1 / x.shape[1])
+        >>> Average(64, 4)(torch.randn(2, 9, 64)).shape
+        torch.Size([2, 9, 64])
     """
 
     traits: Traits = Traits()  # of the class; a setting may weaken it on one instance
@@ -168,7 +193,12 @@ class Attention(Remembering, nn.Module, ABC):
 
 
 def hide_tokens(x: Tensor, mask: Annotated[Tensor, "B N"] | None, value: float = 0.0) -> Tensor:
-    """Put ``value`` in the place of masked tokens; x is [B, N, C] or [B, H, N, D]."""
+    """Put ``value`` in the place of masked tokens; x is [B, N, C] or [B, H, N, D].
+
+    Example:
+        >>> hide_tokens(torch.ones(1, 3, 1), torch.tensor([[True, False, True]])).flatten()
+        tensor([1., 0., 1.])
+    """
     if mask is None:
         return x
     kept = mask[:, :, None] if x.ndim == 3 else mask[:, None, :, None]

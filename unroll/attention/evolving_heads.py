@@ -59,5 +59,10 @@ class EvolvingHeads(nn.Module):
 
 
 def merge_untransposed(heard: Annotated[Tensor, "B H N D"]) -> Annotated[Tensor, "B N C"]:
-    """Put the heads' channels side by side as the release does, which takes [N, D] for [D, N] and mixes the two."""
+    """Put the heads' channels side by side as the release does, which takes [N, D] for [D, N] and mixes the two.
+
+    Example:
+        >>> merge_untransposed(torch.randn(2, 4, 9, 16)).shape
+        torch.Size([2, 9, 64])
+    """
     return heard.reshape(*heard.shape[:2], heard.shape[3], heard.shape[2]).flatten(1, 2).mT

@@ -28,6 +28,23 @@ class IterativeAttention(Attention):
         solver: how the problem is solved.
         grid: (height, width) of the tokens, for layers that need one.
         projections: 2 for queries (which are the keys too) and values; 1 for values alone; 3 for keys of their own.
+
+    Raises:
+        ValueError: when dim is not divisible by heads, or ``solver`` is no solver.
+
+    Example:
+        >>> from unroll import IterativeAttention, RandomFeatures, Reconstruction, Ridge, Unrolled
+        >>> class RidgeAttention(IterativeAttention):
+        ...     def __init__(self, dim, heads, *, solver=Unrolled(5)):
+        ...         super().__init__(dim, heads, solver=solver)
+        ...         self.features = RandomFeatures(heads, self.head_dim, 8)
+        ...     def bind(self, x, mask=None, start=None):
+        ...         q, v = self.project(x, mask)
+        ...         f = self.features(q)
+        ...         return Reconstruction(f.mT @ f, f.mT @ v, Ridge(0.1), start), lambda code: f @ code
+        >>> layer, x = RidgeAttention(64, 4), torch.randn(2, 9, 64)
+        >>> layer.attention_map(x).shape, layer.solve(x).value.shape
+        (torch.Size([2, 4, 9, 9]), torch.Size([2, 4, 8, 16]))
     """
 
     def __init__(

@@ -23,6 +23,11 @@ class OffsetPlane(Described):
         taps: the side^2 distances around each offset, and a one.
         means: of the distances in each window.
         covariances: of the distances in each window.
+
+    Example:
+        >>> plane = OffsetPlane.of((4, 4), side=3, dtype=torch.float32, device=torch.device("cpu"))
+        >>> plane.taps.shape, plane.means.shape
+        (torch.Size([9, 9, 10]), torch.Size([4, 4, 9]))
     """
 
     taps: Annotated[Tensor, "Y X side^2+1"]

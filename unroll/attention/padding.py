@@ -16,6 +16,12 @@ class RealFirst:
     Attributes:
         order: which token comes to each place.
         mask: True for real tokens, in the new order.
+
+    Example:
+        >>> order = RealFirst.of(torch.tensor([[False, True, True]]))
+        >>> x = torch.tensor([[[0.0], [1.0], [2.0]]])
+        >>> order.sort(x).flatten(), order.restore(order.sort(x)).flatten()
+        (tensor([1., 2., 0.]), tensor([0., 1., 2.]))
     """
 
     order: Annotated[Tensor, "B N"]

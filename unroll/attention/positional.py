@@ -19,6 +19,19 @@ class PositionalAttention(Attention):
 
     Raises:
         ValueError: on bad settings at construction, or when x has the wrong shape or a mask comes.
+
+    Args:
+        dim: model width C.
+        heads: number of heads H.
+        grid: (height, width) of the tokens.
+
+    Example:
+        >>> from unroll.attention import distances
+        >>> class Near(PositionalAttention):
+        ...     def bias(self):
+        ...         return -distances(self.grid).to(torch.float32).expand(self.heads, -1, -1)
+        >>> Near(64, 4, grid=(3, 3)).attention_map(torch.randn(2, 9, 64)).shape
+        torch.Size([2, 4, 9, 9])
     """
 
     traits = Traits(needs_grid=True, exact_gradient=True, compilable=True)

@@ -9,12 +9,30 @@ from unroll.solvers import from_plain
 
 
 def register(name: str) -> Callable[[type[Attention]], type[Attention]]:
-    """Return a class decorator that gives an attention its name."""
+    """Return a class decorator that gives an attention its name.
+
+    Raises:
+        ValueError: by the decorator, when another class already has that name.
+
+    Example:
+        >>> from unroll.attention import SoftmaxAttention
+        >>> @register("sharp")
+        ... class SharpAttention(SoftmaxAttention):
+        ...     def __init__(self, dim, heads):
+        ...         super().__init__(dim, heads, temperature=0.5)
+        >>> create("sharp", dim=64, heads=4).temperature
+        0.5
+    """
     return attentions.register(name)
 
 
 def names() -> list[str]:
-    """Return the names of all attentions."""
+    """Return the names of all attentions.
+
+    Example:
+        >>> {"softmax", "vars-d", "peripheral"} <= set(names())
+        True
+    """
     return attentions.names()
 
 

@@ -23,6 +23,14 @@ def residual_convolution(
     r"""Return :math:`\mathrm{act}(\mathrm{conv}(M) + b) + s M`, act being a leaky ReLU of this slope.
 
     With ``causal`` row i is made of the rows i - 2 to i, else of i - 1 to i + 1.
+
+    Shapes: M [B, H, N, N], the weight of the convolution [H, H, 3, 3], its bias b [H], and s, ``skip``, one number, [].
+
+    Example:
+        >>> maps, weight, skip = torch.randn(2, 4, 9, 9), torch.zeros(4, 4, 3, 3), torch.tensor(0.5)
+        >>> evolved = residual_convolution(maps, weight, torch.zeros(4), skip, slope=0.2, causal=False)
+        >>> torch.equal(evolved, 0.5 * maps)
+        True
     """
     if torch.compiler.is_compiling():  # which fuses the plain form itself
         return plain(mixed, weight, bias, skip, slope=slope, causal=causal)

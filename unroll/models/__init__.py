@@ -9,8 +9,9 @@ from unroll.models.mlp import Mlp
 from unroll.models.multihead import MultiheadAttention
 from unroll.models.norm_block import NormBlock
 from unroll.models.pervit import PerViT, Stages
+from unroll.models.series_model import SeriesModel
 from unroll.models.swap import Replaced, Swapped, swap
-from unroll.models.timeseries import EADCTransformer, SeriesModel, TimeSeriesTransformer
+from unroll.models.timeseries import EADCTransformer, TimeSeriesTransformer
 from unroll.models.token_norm import TokenNorm
 from unroll.models.vit import ViT
 

@@ -23,6 +23,12 @@ class ImageModel(nn.Module):
 
     Raises:
         ValueError: on sizes that are not whole numbers above zero, or a std that is not above zero.
+
+    Example:
+        >>> from unroll import ViT
+        >>> model = ViT("softmax", image_size=(8, 8), patch=4, dim=16, depth=2, heads=2)
+        >>> isinstance(model, ImageModel), [maps.shape[-2:] for maps in model.attention_maps(torch.rand(3, 1, 8, 8))]
+        (True, [torch.Size([4, 4]), torch.Size([4, 4])])
     """
 
     grid: tuple[int, int]

@@ -27,6 +27,10 @@ class Stages:
 
     Raises:
         ValueError: when there are not as many depths as widths, or none, or a depth is not a whole number above zero.
+
+    Example:
+        >>> Stages(stem=(8, 16), widths=(16, 24), depths=(1, 2), heads=2).blocks
+        [(16, 24), (24, 24), (24, 24)]
     """
 
     stem: tuple[int, ...]

@@ -27,6 +27,13 @@ class Replaced:
         host: what stands there now: the new layer behind the calling convention of the old.
         kept: what the new layer took over.
         lost: what the old one held or did beyond that.
+
+    Example:
+        >>> from unroll import swap
+        >>> encoder = nn.TransformerEncoderLayer(16, nhead=2, batch_first=True)
+        >>> (row,) = swap(encoder, "softmax").replaced
+        >>> row.name, type(row.layer).__name__
+        ('self_attn', 'SoftmaxAttention')
     """
 
     site: Site
@@ -52,7 +59,16 @@ class Replaced:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Swapped:
-    """What :func:`swap` replaced; printing it shows a line a layer, and :meth:`undo` takes it back."""
+    """What :func:`swap` replaced; printing it shows a line a layer, and :meth:`undo` takes it back.
+
+    Example:
+        >>> from unroll import swap
+        >>> encoder = nn.TransformerEncoderLayer(16, nhead=2, batch_first=True)
+        >>> report = swap(encoder, "vars-d")
+        >>> report.undo()
+        >>> type(encoder.self_attn).__name__
+        'MultiheadAttention'
+    """
 
     attention: str
     replaced: tuple[Replaced, ...]

@@ -13,11 +13,9 @@ from unroll.problems.penalties import (
     GroupL2,
     HardThreshold,
     NonNegativeL1,
-    Penalty,
     Ridge,
-    from_dict,
-    penalties,
 )
+from unroll.problems.penalty import Penalty, from_dict, penalties
 from unroll.problems.prox import (
     gelu_shrinkage,
     group_soft_threshold,

@@ -21,6 +21,9 @@ def row_sum(gram: Annotated[Tensor, "... M M"]) -> Annotated[Tensor, "..."]:
 
     Source: Gershgorin 1931; Horn and Johnson 2012, theorem 6.1.1.
 
+    Raises:
+        ValueError: when the matrix is not square.
+
     Example:
         >>> row_sum(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
         tensor(3.)
@@ -34,7 +37,7 @@ def power_iteration(gram: Annotated[Tensor, "... M M"], iterations: int = 8) -> 
     .. math:: \rho(G) \le \rho(|G|) \le \max_i \frac{(|G| x)_i}{x_i} \quad\text{for every } x > 0
 
     Started at x = 1 this is the row sum; each iteration tightens it, so it is safe to stop at any time. For a Gram
-    matrix of positive features |G| = G and the limit is the eigenvalue itself; with mixed signs the limit is
+    matrix of positive features :math:`|G| = G` and the limit is the eigenvalue itself; with mixed signs the limit is
     looser, and :func:`largest_eigenvalue` is exact.
     Source: Collatz 1942, Wielandt 1950; Horn and Johnson 2012, corollary 8.1.31.
 
@@ -87,6 +90,9 @@ def schatten(gram: Annotated[Tensor, "... M M"], squarings: int = 1) -> Annotate
 
 def largest_eigenvalue(gram: Annotated[Tensor, "... M M"]) -> Annotated[Tensor, "..."]:
     """Return the largest eigenvalue itself, from a full symmetric decomposition: tight, and slow on a GPU.
+
+    Raises:
+        ValueError: when the matrix is not square.
 
     Example:
         >>> largest_eigenvalue(torch.tensor([[2.0, 1.0], [1.0, 2.0]]))

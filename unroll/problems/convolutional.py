@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unroll import validate
 from unroll.contracts import Kind, Problem
-from unroll.problems.penalties import Penalty
+from unroll.problems.penalty import Penalty
 
 
 def filtered(
@@ -17,12 +17,22 @@ def filtered(
     """Multiply the half spectrum of real images by another: a circular convolution over the grid.
 
     bfloat16 and float16 are transformed in float32.
+
+    Example:
+        >>> images = torch.randn(2, 3, 4, 6)
+        >>> torch.allclose(filtered(images, torch.ones(4, 4)), images, atol=1e-6)
+        True
     """
     return _images(_half(images) * spectrum, images)
 
 
 def real_spectrum(spectrum: Annotated[Tensor, "... Y W"], width: int) -> Annotated[Tensor, "... Y W"]:
-    """Project a half spectrum onto those of real images: its self-conjugate columns are made conjugate-symmetric."""
+    """Project a half spectrum onto those of real images: its self-conjugate columns are made conjugate-symmetric.
+
+    Example:
+        >>> real_spectrum(torch.tensor([[1 + 1j, 2 + 2j, 3 + 3j]]), width=4)
+        tensor([[1.+0.j, 2.+2.j, 3.+0.j]])
+    """
     size = (spectrum.shape[-2], width)
     return torch.fft.rfft2(torch.fft.irfft2(spectrum, s=size, norm="ortho"), norm="ortho")
 

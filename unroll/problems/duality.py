@@ -25,7 +25,7 @@ def duality_gap(
     Args:
         problem: sparse reconstruction with the l1 penalty.
         code: any code, not only a solution.
-        squared_values: |v|^2 of each column, which the problem itself does not keep.
+        squared_values: :math:`|v|^2` of each column, which the problem itself does not keep.
 
     Raises:
         ValueError: when the penalty is not L1, or the gram is not of the form F'F.

@@ -19,8 +19,8 @@ class LCA(Problem):
         \mathrm{step}(u) = c - (G - I)\, s(u)
 
     A fixed point u* decodes to a solution of the sparse reconstruction. The flow settles; plain iteration of the step
-    diverges where |G - I| > 1, so the map is declared general, not averaged. The potentials of silent neurons stay
-    below the threshold and are not part of the answer: residuals are those of the decoded code.
+    diverges where :math:`|G - I| > 1`, so the map is declared general, not averaged. The potentials of silent neurons
+    stay below the threshold and are not part of the answer: residuals are those of the decoded code.
 
     Args:
         reconstruction: the problem in the coordinates of its code.

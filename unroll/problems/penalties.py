@@ -1,15 +1,13 @@
-"""Penalties: what a code pays for its size. Each knows its value, its proximal operator, and if it has one."""
+"""Penalties: what a code pays for its size, one class each."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from unroll import validate
-from unroll.described import Described
+from unroll.problems.penalty import Penalty, penalties
 from unroll.problems.prox import (
     Threshold,
     gelu_shrinkage,
@@ -18,71 +16,6 @@ from unroll.problems.prox import (
     nonnegative_soft_threshold,
     soft_threshold,
 )
-from unroll.registry import Registry
-
-penalties: Registry[type["Penalty"]] = Registry("penalty")
-
-
-@dataclass(frozen=True, eq=False)
-class Penalty(Described, ABC):
-    """A function of the code with a weight lambda.
-
-    Args:
-        weight: lambda >= 0, in units of the correlations ``F'V``; a number, or a tensor that broadcasts with the
-            code (one weight a head: shape [H, 1, 1]). The values of a tensor are not inspected.
-
-    Raises:
-        ValueError: when a number is negative or not finite.
-    """
-
-    weight: Threshold
-    proximal: ClassVar[bool] = True
-    separable: ClassVar[bool] = True  # an entry of the prox depends on that entry alone
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.weight, Tensor):
-            validate.at_least("weight (lambda)", self.weight, 0)
-
-    @abstractmethod
-    def prox(self, v: Tensor, scale: Threshold) -> Tensor:
-        """Return ``argmin_z 1/2 |z - v|^2 + scale * value(z)``; ``scale`` is the step size 1 / L."""
-
-    @abstractmethod
-    def optimality(self, code: Tensor, gradient: Tensor) -> Tensor:
-        """Return how far ``-gradient`` is from the subdifferential of ``value`` at the code, entry by entry.
-
-        ``gradient`` is that of the smooth part. The result is zero exactly where the code is optimal.
-        """
-
-    @abstractmethod
-    def value(self, code: Tensor) -> Annotated[Tensor, "B"] | None:
-        """Return the penalty of each sample, or None where there is none to speak of."""
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the settings as plain values; :func:`from_dict` makes the penalty again.
-
-        Raises:
-            ValueError: when the weight is a tensor: that was computed or learned, and is no setting.
-        """
-        if isinstance(self.weight, Tensor):
-            raise ValueError(f"weight (lambda) must be a number to be written down, got {self!r}")
-        return {
-            "name": penalties.name_of(type(self)),
-            **{field.name: getattr(self, field.name) for field in fields(self)},
-        }
-
-
-def from_dict(settings: Mapping[str, object]) -> Penalty:
-    """Make the penalty that ``to_dict`` described.
-
-    Raises:
-        ValueError: on an unknown penalty name, or a setting that it does not take.
-
-    Example:
-        >>> from_dict({"name": "elastic-net", "weight": 0.1, "ratio": 0.25})
-        ElasticNet(weight=0.1, ratio=0.25)
-    """
-    return penalties.make(settings)
 
 
 @penalties.register("l1")
@@ -90,6 +23,10 @@ class L1(Penalty):
     r"""Sparsity: :math:`\lambda |z|_1`.
 
     Source: Tibshirani 1996; Chen, Donoho and Saunders 1998.
+
+    Example:
+        >>> L1(1.0).prox(torch.tensor([[-3.0, 0.5, 2.0]]), 1.0)
+        tensor([[-2.,  0.,  1.]])
     """
 
     def prox(self, v: Tensor, scale: Threshold) -> Tensor:
@@ -105,7 +42,12 @@ class L1(Penalty):
 
 @penalties.register("nonnegative-l1")
 class NonNegativeL1(Penalty):
-    r"""Sparsity of codes that are never negative: :math:`\lambda \sum z` for z >= 0, infinite elsewhere."""
+    r"""Sparsity of codes that are never negative: :math:`\lambda \sum z` for z >= 0, infinite elsewhere.
+
+    Example:
+        >>> NonNegativeL1(1.0).prox(torch.tensor([[-3.0, 0.5, 2.0]]), 1.0)
+        tensor([[0., 0., 1.]])
+    """
 
     def prox(self, v: Tensor, scale: Threshold) -> Tensor:
         return nonnegative_soft_threshold(v, self.weight * scale)
@@ -129,6 +71,13 @@ class ElasticNet(Penalty):
         ratio: rho, the share of the l1 part, 0 to 1.
 
     Source: Zou and Hastie 2005.
+
+    Raises:
+        ValueError: when weight is negative or not finite, or ratio is not a share.
+
+    Example:
+        >>> ElasticNet(1.0, ratio=0.5).value(torch.tensor([[-3.0, 0.0, 2.0]]))
+        tensor([5.7500])
     """
 
     ratio: float = 0.5
@@ -154,6 +103,10 @@ class Ridge(Penalty):
     r"""Shrinkage without sparsity: :math:`\tfrac{\lambda}{2} |z|^2`.
 
     Source: Hoerl and Kennard 1970.
+
+    Example:
+        >>> Ridge(1.0).prox(torch.tensor([[-3.0, 0.5, 2.0]]), 1.0)
+        tensor([[-1.5000,  0.2500,  1.0000]])
     """
 
     def prox(self, v: Tensor, scale: Threshold) -> Tensor:
@@ -172,6 +125,11 @@ class GroupL2(Penalty):
 
     An atom serves every column of the values or none of them. Its optimality is a number an atom.
     Source: Yuan and Lin 2006.
+
+    Example:
+        >>> GroupL2(1.0).prox(torch.tensor([[[3.0, 4.0], [0.3, 0.4]]]), 1.0)
+        tensor([[[2.4000, 3.2000],
+                 [0.0000, 0.0000]]])
     """
 
     separable: ClassVar[bool] = False
@@ -195,6 +153,10 @@ class HardThreshold(Penalty):
 
     Optimality is necessary here, not sufficient: entries in use have no gradient.
     Source: Blumensath and Davies 2008 (iterative hard thresholding).
+
+    Example:
+        >>> HardThreshold(1.0).prox(torch.tensor([[-3.0, 0.5, 2.0]]), 1.0)
+        tensor([[-3.,  0.,  2.]])
     """
 
     proximal: ClassVar[bool] = False
@@ -211,7 +173,14 @@ class HardThreshold(Penalty):
 
 @penalties.register("gelu")
 class GELUShrinkage(Penalty):
-    """The released VARS shrinkage in a penalty's clothes: it has a step but no value, and is not proximal."""
+    """The released VARS shrinkage in a penalty's clothes: it has a step but no value, and is not proximal.
+
+    Source: bfshi/VARS, ``vars_block.py``; see :func:`gelu_shrinkage`.
+
+    Example:
+        >>> GELUShrinkage(1.0).prox(torch.tensor([[0.5, 3.0]]), 1.0)
+        tensor([[-0.1543,  1.9545]])
+    """
 
     proximal: ClassVar[bool] = False
 

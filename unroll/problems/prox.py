@@ -34,6 +34,7 @@ def nonnegative_soft_threshold(v: Tensor, threshold: Threshold) -> Tensor:
 
     .. math:: \arg\min_{z \ge 0} \tfrac12 |z - v|^2 + t \sum z = \max(v - t, 0)
 
+    Shapes: any; the result has the shape of ``v`` (broadcast with the threshold).
     Source: Parikh and Boyd 2014, section 6.5.2, with the constraint z >= 0.
 
     Example:
@@ -50,6 +51,8 @@ def gelu_shrinkage(v: Tensor, threshold: Threshold) -> Tensor:
 
     It is the proximal operator of nothing: below the threshold its result is not zero and has the wrong sign
     (down to -0.17), and it jumps at v = 0. Kept for parity and for study.
+
+    Shapes: any; the result has the shape of ``v`` (broadcast with the threshold).
     Source: bfshi/VARS, ``vars_block.py`` (the paper, Shi et al. 2022, states soft thresholding).
 
     Example:
@@ -64,7 +67,7 @@ def group_soft_threshold(v: Tensor, threshold: Threshold) -> Tensor:
 
     .. math:: \arg\min_z \tfrac12 |z - v|^2 + t \sum_m |z_m|_2, \qquad z_m = v_m \max(1 - t / |v_m|_2, 0)
 
-    A row runs over the last dimension; a threshold tensor broadcasts with the rows' norms.
+    Shapes: [..., D]; a row runs over the last dimension, and a threshold tensor broadcasts with the norms, [..., 1].
     Source: Parikh and Boyd 2014, section 6.5.4.
 
     Example:
@@ -82,6 +85,7 @@ def hard_threshold(v: Tensor, threshold: Threshold) -> Tensor:
 
     .. math:: \arg\min_z \tfrac12 |z - v|^2 + t |z|_0 = v \cdot [\,|v| > \sqrt{2 t}\,]
 
+    Shapes: any; the result has the shape of ``v`` (broadcast with the threshold).
     Source: Blumensath and Davies 2008.
 
     Example:

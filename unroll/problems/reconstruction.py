@@ -10,7 +10,8 @@ from unroll import validate
 from unroll.contracts import Kind, Problem
 from unroll.problems.bounds import row_sum
 from unroll.problems.ista import unrolled_ista
-from unroll.problems.penalties import L1, Penalty
+from unroll.problems.penalties import L1
+from unroll.problems.penalty import Penalty
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,15 @@ solvers: Registry[type["Solver"]] = Registry("solver")
 
 @dataclass(frozen=True)
 class Solver(ABC):
-    """A way to run a problem. It holds settings only, so it can be shared, compared and written to a file."""
+    """A way to run a problem. It holds settings only, so it can be shared, compared and written to a file.
+
+    :meth:`run` is what a solver writes, and ``accepts`` the kinds of map that it can run.
+
+    Example:
+        >>> from unroll.solvers import FISTA, Unrolled
+        >>> Unrolled(5) == Unrolled(5), FISTA(20).stopped(3).steps, Unrolled(5).to_dict()
+        (True, 3, {'name': 'unrolled', 'steps': 5})
+    """
 
     accepts: ClassVar[frozenset[Kind]]
 
@@ -56,12 +64,26 @@ class Solver(ABC):
 
 
 def to_plain(settings: Mapping[str, object]) -> dict[str, object]:
-    """Return settings with the solvers among them as plain values."""
+    """Return settings with the solvers among them as plain values.
+
+    Example:
+        >>> from unroll.solvers import Unrolled
+        >>> to_plain({"weight": 0.3, "solver": Unrolled(5)})
+        {'weight': 0.3, 'solver': {'name': 'unrolled', 'steps': 5}}
+    """
     return {name: value.to_dict() if isinstance(value, Solver) else value for name, value in settings.items()}
 
 
 def from_plain(settings: Mapping[str, object]) -> dict[str, object]:
-    """Return the settings that :func:`to_plain` described."""
+    """Return the settings that :func:`to_plain` described.
+
+    Raises:
+        ValueError: on an unknown solver name or an unknown setting.
+
+    Example:
+        >>> from_plain({"weight": 0.3, "solver": {"name": "unrolled", "steps": 5}})
+        {'weight': 0.3, 'solver': Unrolled(steps=5)}
+    """
     return {name: from_dict(value) if isinstance(value, Mapping) else value for name, value in settings.items()}
 
 

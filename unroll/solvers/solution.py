@@ -26,6 +26,13 @@ class Trace(Described):
         flow_time: of a flow, the time reached, in units of its time constant; None for other solvers.
         accepted: of an adaptive flow, steps accepted so far.
         rejected: of an adaptive flow, steps rejected so far.
+
+    Example:
+        >>> from unroll import L1, Reconstruction, Unrolled
+        >>> problem = Reconstruction(torch.eye(2), torch.tensor([[[3.0], [0.5]]]), L1(1.0))
+        >>> trace = Unrolled(2)(problem, trace=True).trace
+        >>> trace.nfe.tolist(), trace.sparsity.flatten().tolist()
+        ([0, 1, 2], [1.0, 0.5, 0.5])
     """
 
     nfe: Annotated[Tensor, "S"]
@@ -40,7 +47,16 @@ class Trace(Described):
 
 @dataclass(eq=False)
 class BackwardReport(Described):
-    """How the system behind implicit gradients was solved; empty until the backward pass has run."""
+    """How the system behind implicit gradients was solved; empty until the backward pass has run.
+
+    Example:
+        >>> from unroll import L1, FISTA, Implicit, Reconstruction
+        >>> drive = torch.tensor([[[3.0], [0.5]]], requires_grad=True)
+        >>> solution = Implicit(FISTA(50, tol=1e-4))(Reconstruction(torch.eye(2), drive, L1(1.0)))
+        >>> solution.value.sum().backward()
+        >>> solution.backward.solution.converged
+        tensor([True])
+    """
 
     solution: "Solution | None" = None
 
@@ -50,10 +66,16 @@ class Solution(Described):
     """The outcome of a solve.
 
     Attributes:
-        value: the final state; ``problem.decode(value)`` is the code.
+        value: the final state, of the shape of ``problem.start()``; ``problem.decode(value)`` is the code.
         converged: of each sample, or None for solvers that stop after a number of steps without looking.
         trace: how it went, when it was asked for.
         backward: of implicit gradients, a report that the backward pass fills with the solution of its own system.
+
+    Example:
+        >>> from unroll import FISTA, L1, Reconstruction
+        >>> problem = Reconstruction(torch.eye(2), torch.tensor([[[3.0], [0.5]]]), L1(1.0))
+        >>> FISTA(50, tol=1e-4)(problem).check().value.flatten()
+        tensor([2., 0.])
     """
 
     value: Tensor

@@ -38,6 +38,10 @@ class RandomAffine(Augmentation):
 
     Raises:
         ValueError: when a setting is negative, or shift or scale is above 1.
+
+    Example:
+        >>> RandomAffine(shift=0.1)(torch.rand(8, 1, 28, 28), torch.Generator().manual_seed(0)).shape
+        torch.Size([8, 1, 28, 28])
     """
 
     shift: float = 0.07

@@ -23,6 +23,10 @@ class Split(Described):
     """Images [n, channels, height, width], float32 from 0 to 1, and their labels [n], int64.
 
     ``patch`` is the side, in pixels, of the square patches that images of this size are cut into.
+
+    Example:
+        >>> load("digits").test.first(8)
+        Split(images=float32[8, 1, 8, 8], labels=int64[8], patch=2)
     """
 
     images: Annotated[Tensor, "n channels height width"]
@@ -43,6 +47,10 @@ class Dataset(Described):
 
     Settings are chosen by training on ``train`` and looking at ``validation``; results are reported after training on
     ``development`` (both) and looking at ``test`` once.
+
+    Example:
+        >>> print(load("digits").told())
+        digits: 1 x 8 x 8 pixels, 10 classes, 1078 train, 269 validation, 450 test
     """
 
     name: str

@@ -26,6 +26,11 @@ class Entry:
 
     Raises:
         ValueError: on an unknown name.
+
+    Example:
+        >>> from unroll import FISTA
+        >>> Entry("vars-d", {"solver": FISTA(10)}, label="ten steps").to_dict()["options"]
+        {'solver': {'name': 'fista', 'steps': 10, 'restart': True, 'tol': None}}
     """
 
     attention: str
@@ -60,6 +65,10 @@ class Size:
 
     Raises:
         ValueError: when a size is not above zero.
+
+    Example:
+        >>> Size(dim=32, depth=2)
+        Size(dim=32, depth=2, heads=4, mlp_ratio=2.0)
     """
 
     dim: int = 64
@@ -79,6 +88,12 @@ def build(entry: Entry, data: Dataset, size: Size) -> ImageModel:
 
     Raises:
         ValueError: when the data are cut into other patches than those of a published network.
+
+    Example:
+        >>> from unroll.study import load
+        >>> digits = load("digits")
+        >>> build(Entry("softmax"), digits, Size(16, 1, 2))(digits.test.first(8).images).shape
+        torch.Size([8, 10])
     """
     channels, height, width = data.image_shape
     if entry.model != "vit":

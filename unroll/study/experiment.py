@@ -140,7 +140,15 @@ def _inside(model: ImageModel, exam: Split) -> Iterator[Row]:
 def attention_layers(
     model: ImageModel, data: Split, images: int = MAP_IMAGES
 ) -> Iterator[tuple[torch.nn.Module, Tensor]]:
-    """Yield each attention layer of a model with the tokens that it sees on the first images, [B, N, C]."""
+    """Yield each attention layer of a model with the tokens that it sees on the first images, [B, N, C].
+
+    Example:
+        >>> from unroll.study import Entry, Size, load
+        >>> digits = load("digits")
+        >>> model = build(Entry("softmax"), digits, Size(16, 2, 2))
+        >>> [tuple(tokens.shape) for _, tokens in attention_layers(model, digits.test, images=8)]
+        [(8, 16, 16), (8, 16, 16)]
+    """
     model.eval()
     device = next(model.parameters()).device
     seen = model.attention_inputs(data.first(images).images.to(device))

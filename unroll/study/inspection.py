@@ -18,6 +18,13 @@ def inspect(network: Network, data: Split) -> pd.DataFrame:
 
     Columns: mixing (share of the map off its diagonal) and loudness for every layer; residual, distance to the fixed
     point, share of exact zeros, reconstruction error and gain for iterative ones (see :class:`FixedPointReport`).
+
+    Example:
+        >>> from unroll.study import Entry, Size, build, load
+        >>> digits, entry, size = load("digits"), Entry("vars-d"), Size(8, 1, 2)
+        >>> network = Network(build(entry, digits, size), entry, "digits", size, seed=0)
+        >>> inspect(network, digits.test.first(2))["state"].tolist()
+        ['untrained', 'trained']
     """
     rows = []
     for state, one in (("untrained", network.untrained()), ("trained", network)):

@@ -33,6 +33,13 @@ def heard_by(model: ImageModel, image: Tensor, patch: int, solver: Solver, layer
 
     Raises:
         ValueError: when the patch is not on the grid, or the attention is not iterative.
+
+    Example:
+        >>> from unroll import ViT
+        >>> model = ViT("vars-d", image_size=(8, 8), patch=2, dim=16, depth=1, heads=2)
+        >>> row, solution = heard_by(model, torch.rand(1, 8, 8), patch=5, solver=Unrolled(3))
+        >>> row.shape, solution.trace.nfe.tolist()
+        (torch.Size([4, 4]), [0, 1, 2, 3])
     """
     attention = model.blocks[layer].attention
     if not isinstance(attention, IterativeAttention):
@@ -50,6 +57,18 @@ def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None)
     """Draw an image in grey; or one row of a map in colour, the image's outline over it and the listening patch framed.
 
     Red raises the patch's output, blue lowers it; colours are scaled to the largest magnitude of this row.
+
+    Args:
+        axis: where to draw.
+        image: [channels, height, width], from 0 to 1.
+        patch: index of the patch that listens, row by row.
+        row: its row of the map on the grid of patches, [rows, columns]; None draws the image.
+
+    Example:
+        >>> _, axis = plt.subplots()
+        >>> draw_heard(axis, torch.rand(1, 8, 8), patch=5, row=torch.randn(4, 4))
+        >>> len(axis.images)
+        1
     """
     height, width = image.shape[-2:]
     grey = image.mean(0).numpy()
@@ -69,7 +88,23 @@ def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None)
 
 
 def settling(model: ImageModel, image: Tensor, patch: int, steps: Sequence[int] = STEPS) -> Figure:
-    """Draw what one patch hears in the first layer after more and more solver steps, weights unchanged."""
+    """Draw what one patch hears in the first layer after more and more solver steps, weights unchanged.
+
+    Args:
+        model: a vision transformer whose attention is iterative.
+        image: [channels, height, width].
+        patch: index of the patch that listens, row by row.
+        steps: numbers of solver steps, a picture each.
+
+    Raises:
+        ValueError: when the patch is not on the grid, or the attention is not iterative.
+
+    Example:
+        >>> from unroll import ViT
+        >>> model = ViT("vars-d", image_size=(8, 8), patch=2, dim=16, depth=1, heads=2)
+        >>> len(settling(model, torch.rand(1, 8, 8), patch=5, steps=(1, 5)).axes)
+        3
+    """
     with theme():
         figure, axes = plt.subplots(1, len(steps) + 1, figsize=(2.3 * (len(steps) + 1), 2.9))
         draw_heard(axes[0], image, patch)

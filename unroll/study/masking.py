@@ -95,6 +95,15 @@ def masked(table: pd.DataFrame) -> pd.DataFrame:
     attack and source of that; tolerance, in points; masked.
 
     Source: Agresti and Coull 1998, for the error of a share.
+
+    Raises:
+        ValueError: when an attention has not exactly one white-box row, or no other.
+
+    Example:
+        >>> rows = [("pgd", "itself", 60.0), ("fgsm", "itself", 65.0), ("square", "its logits", 20.0)]
+        >>> table = pd.DataFrame(rows, columns=["attack", "source", "accuracy"]).assign(attention="odd", images=128)
+        >>> masked(table)[["attention", "attack", "masked"]].values.tolist()
+        [['odd', 'square', True]]
     """
     rows = []
     for name, part in table.groupby("attention", sort=False):

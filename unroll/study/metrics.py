@@ -87,9 +87,16 @@ def along_layers(maps: Sequence[Annotated[Tensor, "B H N N"]]) -> Iterator[tuple
 
 @torch.no_grad()
 def loudness(model: ImageModel, images: Annotated[Tensor, "B channels height width"]) -> list[float]:
-    """Return |output| / |stream| of each attention layer: how loud it speaks into the tokens that it is added to.
+    r"""Return :math:`|\text{output}| / |\text{stream}|` of each attention layer, a number a layer.
 
-    Far above 1, what stood in the tokens before is drowned: the layer has replaced it. Means over tokens and images.
+    It says how loud a layer speaks into the tokens that its output is added to.
+    Far above 1, what stood in them before is drowned: the layer has replaced it. Means over tokens and images.
+
+    Example:
+        >>> from unroll import ViT
+        >>> model = ViT("softmax", image_size=(8, 8), patch=4, dim=16, depth=2, heads=2)
+        >>> len(loudness(model, torch.rand(3, 1, 8, 8)))
+        2
     """
     x, carry, ratios = model.tokens(images.to(model.mean.device)), None, []
     for block in model.blocks:
@@ -101,15 +108,21 @@ def loudness(model: ImageModel, images: Annotated[Tensor, "B channels height wid
 
 @dataclass(frozen=True)
 class FixedPointReport:
-    """How an iterative layer stands to the fixed point of its own problem, as means over samples.
+    r"""How an iterative layer stands to the fixed point of its own problem, as means over samples.
 
     Attributes:
         residual: of the code that the layer stops at.
-        distance: |z - z*| / |z*|, z* from a run of 2,000 steps; None where even that run does not settle (its residual
-            stays above 1e-3), so that there is nothing to be distant from.
+        distance: :math:`|z - z^\star| / |z^\star|`, the latter from a run of 2,000 steps; None where even that run does
+            not settle (its residual stays above 1e-3), so that there is nothing to be distant from.
         zeros: share of exact zeros in the code, 0 to 1.
-        error: |V - o| / |V| of the heads' outputs o: what of the values is not reconstructed.
-        gain: |o| / |V|: how loud the layer speaks, relative to its values.
+        error: :math:`|V - o| / |V|` of the heads' outputs o: what of the values is not reconstructed.
+        gain: :math:`|o| / |V|`: how loud the layer speaks, relative to its values.
+
+    Example:
+        >>> from unroll import create
+        >>> report = fixed_point_report(create("vars-d", dim=16, heads=2, weight=0.1), torch.randn(2, 9, 16))
+        >>> 0 <= report.zeros <= 1, report.residual > 0
+        (True, True)
     """
 
     residual: float
@@ -121,7 +134,17 @@ class FixedPointReport:
 
 @torch.no_grad()
 def fixed_point_report(layer: IterativeAttention, x: Annotated[Tensor, "B N C"]) -> FixedPointReport:
-    """Hold the layer's code against the fixed point of the problem that ``x`` poses."""
+    """Hold the layer's code against the fixed point of the problem that ``x`` poses.
+
+    Raises:
+        ValueError: when x does not fit the layer.
+
+    Example:
+        >>> from unroll import FISTA, create
+        >>> layer = create("vars-d", dim=16, heads=2, weight=0.1, solver=FISTA(1000))
+        >>> fixed_point_report(layer, torch.randn(2, 9, 16)).distance < 1e-2
+        True
+    """
     problem, readout = layer.bind(x)
     values = layer.project(x)[-1].flatten(1)
     state = layer.solver(problem).value
@@ -142,7 +165,16 @@ def fixed_point_report(layer: IterativeAttention, x: Annotated[Tensor, "B N C"])
 
 @torch.no_grad()
 def convergence(layer: IterativeAttention, x: Annotated[Tensor, "B N C"], steps: int = 100) -> Tensor:
-    """Return the mean residual after 0 to ``steps`` steps of the layer's own solver, run on, [steps + 1]."""
+    """Return the mean residual after 0 to ``steps`` steps of the layer's own solver, run on, [steps + 1].
+
+    Raises:
+        ValueError: when x does not fit the layer.
+
+    Example:
+        >>> from unroll import create
+        >>> convergence(create("vars-d", dim=16, heads=2), torch.randn(2, 9, 16), steps=20).shape
+        torch.Size([21])
+    """
     problem, _ = layer.bind(x)
     return layer.solver.stopped(steps)(problem, trace=True).trace.residual.mean(dim=1)
 

@@ -20,6 +20,12 @@ class Network:
         data: the name of the data set that it was trained on.
         size: its size.
         seed: that decided its start and its training.
+
+    Example:
+        >>> entry, size = Entry("softmax"), Size(16, 1, 2)
+        >>> network = Network(build(entry, load("digits"), size), entry, "digits", size, seed=0)
+        >>> network.untrained().model(torch.rand(3, 1, 8, 8)).shape
+        torch.Size([3, 10])
     """
 
     model: ImageModel
@@ -44,6 +50,16 @@ def load_network(path: Path) -> Network:
 
     Raises:
         DataError: when the file is missing, damaged, not such a file, or of a layer that has changed since.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> entry, size = Entry("softmax"), Size(16, 1, 2)
+        >>> network = Network(build(entry, load("digits"), size), entry, "digits", size, seed=0)
+        >>> with TemporaryDirectory() as folder:
+        ...     network.save(Path(folder) / "softmax.safetensors")
+        ...     again = load_network(Path(folder) / "softmax.safetensors")
+        >>> again.entry == entry, again.seed
+        (True, 0)
     """
     weights, made = read_weights(path, holds="network", command=f"python -m unroll train NAME --out {path}")
     entry, size = Entry.from_dict(made["entry"]), Size(**made["size"])

@@ -20,6 +20,12 @@ def with_solver(model: ImageModel, solver: Solver) -> ImageModel:
 
     Raises:
         ValueError: when a layer's problem does not admit the solver, at the first call.
+
+    Example:
+        >>> from unroll import ViT
+        >>> model = ViT("vars-d", image_size=(8, 8), patch=4, dim=16, depth=1, heads=2)
+        >>> with_solver(model, FISTA(20)).blocks[0].attention.solver.steps
+        20
     """
     return with_attentions(
         model, lambda layer: layer.with_solver(solver) if isinstance(layer, IterativeAttention) else layer
@@ -41,6 +47,22 @@ def under_solvers(network: Network, data: Split, solvers: Mapping[str, Solver] |
     """Return accuracy (%) of a trained network run by each solver: one row a solver, condition and severity.
 
     Attacks are made anew for each solver, through it.
+
+    Args:
+        network: a trained network.
+        data: clean images and their labels.
+        solvers: by what the table calls them; more and fewer steps of several kinds when None.
+
+    Raises:
+        ValueError: when a layer's problem does not admit a solver.
+
+    Example:
+        >>> from unroll.study import Entry, Size, build, load
+        >>> digits, entry, size = load("digits"), Entry("vars-d"), Size(8, 1, 2)
+        >>> network = Network(build(entry, digits, size), entry, "digits", size, seed=0)
+        >>> table = under_solvers(network, digits.test.first(8), {"ten steps": Unrolled(10)})
+        >>> table["solver"].unique().tolist()
+        ['as trained', 'ten steps']
     """
     solvers = solvers_for(network.model) if solvers is None else solvers
     runs = {label: with_solver(network.model, solver) for label, solver in solvers.items()}

@@ -48,6 +48,10 @@ def radial_profile(
     """Return distances from the query in steps of one place, and the mean weight of all pairs so far apart.
 
     Distances are in halves of the grid's longer side.
+
+    Example:
+        >>> radial_profile(torch.eye(3), (1, 3))
+        (tensor([0., 1., 2.], dtype=torch.float64), tensor([1., 0., 0.]))
     """
     steps = _steps(grid).flatten().to(weights.device)
     rings = weights.new_zeros(*weights.shape[:-2], int(steps.max()) + 1)
@@ -122,6 +126,13 @@ def periphery(model: ImageModel, data: Split, images: int = MAP_IMAGES) -> pd.Da
     Columns: attended distance (of its map), reach and region (of its position map; of its mean map over the images
     where the attention has none), and, for peripheral attention, nonlocality (of its position map) and position share.
     Distances are in halves of the grid's longer side.
+
+    Example:
+        >>> from unroll.study import Entry, Size, build, load
+        >>> digits = load("digits")
+        >>> table = periphery(build(Entry("peripheral"), digits, Size(16, 2, 2)), digits.test, images=4)
+        >>> table[["layer", "head"]].values.tolist()
+        [[1, 1], [1, 2], [2, 1], [2, 2]]
     """
     rows = []
     maps = model.eval().attention_maps(data.first(images).images.to(model.mean.device))

@@ -15,7 +15,13 @@ _HATCHES = dict(zip(REGIONS, ("", "//", "..", "xx"), strict=True))
 
 
 def draw_distances(table: pd.DataFrame) -> Figure:
-    """Draw how far away what each head hears stands, layer by layer: a mark a head, a line for their mean."""
+    """Draw how far away what each head hears stands, layer by layer: a mark a head, a line for their mean.
+
+    Example:
+        >>> table = pd.DataFrame({"layer": [1, 1], "head": [1, 2], "attended distance": [0.4, 0.7]})
+        >>> draw_distances(table).axes[0].get_title()
+        'How far do heads look?'
+    """
     with theme():
         figure, axis = plt.subplots(figsize=(7, 4.8))
         _by_layer(axis, table, "attended distance", "mean attended distance\n(halves of the grid's longer side)")
@@ -29,6 +35,11 @@ def draw_shares(table: pd.DataFrame) -> Figure:
 
     Raises:
         ValueError: when the table holds no layer with a position map.
+
+    Example:
+        >>> table = pd.DataFrame({"layer": [1, 1], "head": [1, 2], "position share": [0.2, 0.9]})
+        >>> draw_shares(table).axes[0].get_title()
+        'Position or content?'
     """
     if "position share" not in table:
         raise ValueError(
@@ -42,7 +53,13 @@ def draw_shares(table: pd.DataFrame) -> Figure:
 
 
 def draw_regions(table: pd.DataFrame) -> Figure:
-    """Draw how many heads of each layer look at which region around their query."""
+    """Draw how many heads of each layer look at which region around their query.
+
+    Example:
+        >>> table = pd.DataFrame({"layer": [1, 1], "head": [1, 2], "region": ["central", "para-central"]})
+        >>> draw_regions(table).axes[0].get_title()
+        'Which regions do heads look at?'
+    """
     layers = sorted(table.layer.unique())
     counts = pd.crosstab(table.layer, table.region).reindex(index=layers, columns=list(REGIONS), fill_value=0)
     with theme():

@@ -33,7 +33,12 @@ def processes() -> PartialState:
 
 
 def pick_device() -> torch.device:
-    """Return the accelerator of this process if there is one, else the CPU."""
+    """Return the accelerator of this process if there is one, else the CPU.
+
+    Example:
+        >>> pick_device().type in ("cpu", "cuda", "mps", "xpu")
+        True
+    """
     return processes().device
 
 

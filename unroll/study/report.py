@@ -13,7 +13,14 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
 def markdown(comparison: Comparison) -> str:
-    """Return the summary of a comparison as a Markdown table with a line that says what it is."""
+    """Return the summary of a comparison as a Markdown table with a line that says what it is.
+
+    Example:
+        >>> from unroll.study import Size, compare
+        >>> outcome = compare(["softmax"], data="digits", epochs=1, size=Size(8, 1, 1))
+        >>> markdown(outcome).splitlines()[0]
+        '| attention | clean (%) | gaussian noise (%) | token occlusion (%) | fgsm (%) | tokens heard |'
+    """
     summary = comparison.summary()
     sparse = {"zeros in the code": "exact zeros", "distance to the fixed point": "distance to fixed point"}
     # Columns without a number are left out, where no attention has a code.

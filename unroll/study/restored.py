@@ -39,6 +39,14 @@ def restored(model: ImageModel, clean: Tensor, part: str, layers: tuple[int, ...
         ValueError: on an unknown part, or a block that is not there.
 
     Source: Meng et al. 2022 (ROME): causal tracing, also known as activation patching.
+
+    Example:
+        >>> from unroll import ViT
+        >>> model, clean = ViT("softmax", image_size=(8, 8), patch=4, dim=16, heads=2), torch.rand(3, 1, 8, 8)
+        >>> with restored(model, clean, "values", layers=(0, 1)):
+        ...     logits = model(clean + 0.1 * torch.randn(3, 1, 8, 8))
+        >>> logits.shape
+        torch.Size([3, 10])
     """
     put = PARTS[validate.choice("part", part, PARTS)]
     if not set(layers) <= set(range(len(model.blocks))):
@@ -71,6 +79,14 @@ def restored_accuracy(network: Network, data: Split, severity: int = 4, batch: i
 
     Raises:
         ValueError: on a severity that is not 1 to 5.
+
+    Example:
+        >>> from unroll.study import Entry, Size, build, load
+        >>> digits, entry, size = load("digits"), Entry("vars-d"), Size(8, 1, 2)
+        >>> network = Network(build(entry, digits, size), entry, "digits", size, seed=0)
+        >>> table = restored_accuracy(network, digits.test.first(8))
+        >>> table["restored"].unique().tolist()
+        ['queries', 'values', 'outputs', 'loudness', 'outputs of layer 1']
     """
     model, every = network.model.eval(), tuple(range(len(network.model.blocks)))
     trials = {part: (part, every) for part in PARTS}

@@ -22,6 +22,11 @@ class Settings:
     Raises:
         ValueError: on an unknown data set, condition or probe, two entries with one label, or no entries, conditions or
             seeds.
+
+    Example:
+        >>> study = Settings((Entry("softmax"), Entry("vars-d")), data="digits", seeds=(0, 1, 2))
+        >>> study.to_dict()["seeds"]
+        [0, 1, 2]
     """
 
     entries: tuple[Entry, ...]

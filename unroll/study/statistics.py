@@ -22,6 +22,10 @@ class Finding(Enum):
         word: for a claim, "A is more than B" or "A is less than B".
         gain: the same for a difference that nobody made a claim of.
         meaning: the definition, as it is printed below a table.
+
+    Example:
+        >>> [finding.word for finding in Finding]
+        ['holds', 'the opposite holds', 'not seen', 'no verdict', 'not run']
     """
 
     HOLDS = ("holds", "better", "both 95 % intervals, Student's and the bootstrap's, lie on the claimed side")
@@ -52,6 +56,11 @@ class Paired:
         span: the lowest and the highest difference: a range, which says nothing of other seeds.
         effect: Hedges' g of the differences, in standard deviations of a difference; NaN below three seeds.
         seeds: how many pairs.
+
+    Example:
+        >>> found = paired(pd.Series([91.0, 92.0, 93.0]), pd.Series([90.0, 92.0, 91.0]))
+        >>> found.mean, found.interval.high, found.finding.word
+        (1.0, 2.0, 'no verdict')
     """
 
     mean: float

@@ -48,7 +48,14 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*")
 
 @contextmanager
 def theme() -> Iterator[None]:
-    """Draw in the project's style; colour is never the only sign, each line has a marker of its own."""
+    """Draw in the project's style; colour is never the only sign, each line has a marker of its own.
+
+    Example:
+        >>> with theme():
+        ...     figure, axis = plt.subplots()
+        >>> axis.spines["top"].get_visible()
+        False
+    """
     settings = {
         **sns.axes_style("whitegrid"),
         **sns.plotting_context("notebook", font_scale=1.15),
@@ -78,5 +85,10 @@ def palette(labels: Iterable[str]) -> dict[str, str]:
 
 
 def markers(labels: Iterable[str]) -> dict[str, str]:
-    """Return the marker of each label."""
+    """Return the marker of each label.
+
+    Example:
+        >>> markers(["softmax", "vars-d"])
+        {'softmax': 'o', 'vars-d': 's'}
+    """
     return {label: MARKERS[index % len(MARKERS)] for index, label in enumerate(labels)}

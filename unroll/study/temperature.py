@@ -17,6 +17,12 @@ def with_temperature(model: ImageModel, temperature: float) -> ImageModel:
 
     Raises:
         ValueError: when temperature is not above zero, or a layer is no softmax attention.
+
+    Example:
+        >>> from unroll import ViT
+        >>> model = ViT("softmax", image_size=(8, 8), patch=4, dim=16, depth=1, heads=2)
+        >>> with_temperature(model, 2.0).blocks[0].attention.temperature
+        2.0
     """
 
     def tempered(layer: Attention) -> Attention:

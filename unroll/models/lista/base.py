@@ -31,6 +31,12 @@ class CodingNetwork(Remembering, nn.Module, ABC):
     Raises:
         ValueError: when the dictionary is no finite matrix without blank columns, or layers is not a whole number
             above zero.
+
+    Example:
+        >>> from unroll.models.lista import LISTA
+        >>> network = LISTA(torch.eye(4), layers=3)
+        >>> isinstance(network, CodingNetwork), network.course(torch.randn(2, 4)).shape
+        (True, torch.Size([4, 2, 4]))
     """
 
     def __init__(self, dictionary: Annotated[Tensor, "m n"], layers: int = 16) -> None:

@@ -122,6 +122,12 @@ def bernoulli_gauss_mean(
         spread: tau, the variance of the noise.
         odds: logarithm of rho / (1 - rho).
         variance: s.
+
+    Example:
+        >>> spread, odds, variance = torch.ones(2, 1), torch.tensor(-2.0), torch.tensor(1.0)
+        >>> mean, slope = bernoulli_gauss_mean(torch.zeros(2, 3), spread, odds, variance)
+        >>> mean.abs().max(), slope.shape
+        (tensor(0.), torch.Size([2, 3]))
     """
     spread = spread.clamp_min(torch.finfo(spread.dtype).tiny ** 0.5)
     total = variance + spread

@@ -46,6 +46,12 @@ def symmetric_weight(dictionary: Annotated[Tensor, "m n"]) -> Annotated[Tensor, 
         ValueError: when the dictionary is no matrix, is not finite or has a column of zeros.
 
     Source: Chen et al. 2021 (HyperLISTA), which finds S by gradient descent; the closed form by Lagrange multipliers.
+
+    Example:
+        >>> dictionary = torch.randn(8, 16)
+        >>> product = symmetric_weight(dictionary).mT @ dictionary
+        >>> torch.allclose(product, product.mT, atol=1e-5), torch.allclose(product.diagonal(), torch.ones(16))
+        (True, True)
     """
     atoms = check_dictionary(dictionary).double()
     solved = _inverse_gram(atoms, dictionary.dtype) @ atoms

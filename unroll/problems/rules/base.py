@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from unroll.contracts import Kind, Problem
-from unroll.problems.penalties import Penalty
+from unroll.problems.penalty import Penalty
 from unroll.verdicts import Rules
 
 rules = Rules()

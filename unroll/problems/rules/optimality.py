@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from unroll.contracts import Problem
-from unroll.problems.penalties import Penalty
+from unroll.problems.penalty import Penalty
 from unroll.problems.rules.base import penalty_of, rules, settled, somewhere
 from unroll.verdicts import gap
 

@@ -32,6 +32,13 @@ def autoattack(model: nn.Module, data: Split, epsilon: float, *, seed: int = 0, 
         ValueError: when epsilon is below zero, or batch is no whole number above zero.
 
     Source: Croce and Hein 2020.
+
+    Example:
+        >>> from unroll.study import Entry, Size, build, load
+        >>> digits = load("digits")
+        >>> model = build(Entry("softmax"), digits, Size(16, 1, 2))
+        >>> autoattack(model, digits.test.first(8), epsilon=0.03).shape  # doctest: +SKIP
+        torch.Size([8, 1, 8, 8])
     """
     validate.at_least("epsilon", epsilon, 0)
     validate.count("seed", seed, low=0)

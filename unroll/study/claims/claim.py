@@ -26,6 +26,10 @@ class Estimate:
         n: over how many.
         of: what n counts: independent seeds, as a rule.
         effect: Hedges' g where the value is a mean paired difference; NaN elsewhere.
+
+    Example:
+        >>> Estimate(3.0, 2.0, 4.0, "points", n=5)
+        Estimate(value=3.0, low=2.0, high=4.0, unit='points', n=5, of='seeds', effect=nan)
     """
 
     value: float

@@ -39,6 +39,10 @@ class SeriesSplit(Described):
         values: float32, zero behind the end of a series.
         mask: True for the steps of a series.
         targets: the number of the class, int64, or the number to be regressed, float32.
+
+    Example:
+        >>> load_series("GunPoint").test
+        SeriesSplit(values=float32[150, 150, 1], mask=bool[150, 150], targets=int64[150])
     """
 
     values: Annotated[Tensor, "n steps channels"]
@@ -59,6 +63,10 @@ class SeriesDataset(Described):
 
     Attributes:
         classes: the names of the classes; none for regression.
+
+    Example:
+        >>> print(load_series("JapaneseVowels").told())
+        JapaneseVowels: 7 to 29 steps x 12 channels, 9 classes, 270 train, 370 test
     """
 
     name: str

@@ -44,7 +44,14 @@ def image_folder(folder: Path, size: int = 224, patch: int = 16, *, name: str = 
             into this machine's memory.
 
     Example:
-        >>> image_folder(Path("imagenette2"), size=224, patch=16)  # doctest: +SKIP
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for place in (Path(folder) / kind / f"{i}.png" for kind in ("cats", "dogs") for i in range(20)):
+        ...         place.parent.mkdir(exist_ok=True)
+        ...         Image.new("RGB", (48, 32)).save(place)
+        ...     data = image_folder(Path(folder), size=16, patch=4, name="pets")
+        >>> print(data.told())
+        pets: 3 x 16 x 16 pixels, 2 classes, 32 train, 4 validation, 4 test
     """
     if validate.count("size", size) % validate.count("patch", patch):
         raise ValueError(f"size must be a multiple of patch = {patch}, got {size}")
