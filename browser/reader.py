@@ -1,0 +1,106 @@
+"""What a reader does with a notebook in JupyterLab: open it, run it, scroll through it, move what can be moved."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from PIL import Image, ImageChops
+from playwright.sync_api import Locator, Page
+
+RUN_FOR, SHOW_FOR, ANSWER_FOR = 600_000, 60_000, 10_000  # milliseconds: all cells, Lab itself, a control
+PANEL = ".jp-OutputArea-output:has(img.widget-image)"
+# The time from the key to the new picture, on the browser's own clock.
+WATCH = """picture => {
+    window.pressed = window.loaded = undefined;
+    document.addEventListener("keydown", () => { window.pressed ??= performance.now(); }, {capture: true, once: true});
+    picture.addEventListener("load", () => { window.loaded = performance.now(); }, {once: true});
+}"""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came of moving one control to its end: its label, seconds until the picture was there, and both pictures."""
+
+    label: str
+    seconds: float
+    before: Image.Image
+    after: Image.Image
+
+    @property
+    def changed(self) -> bool:
+        """Whether any pixel differs."""
+        return (
+            self.before.size != self.after.size or ImageChops.difference(self.before, self.after).getbbox() is not None
+        )
+
+
+class Reader:
+    """A notebook that is open in a page of the browser."""
+
+    def __init__(self, page: Page, address: str, path: Path):
+        self.page, self.path = page, path
+        page.goto(address.format(name=path.stem))
+        self._wait_for("idle", SHOW_FOR)
+
+    def _wait_for(self, status: str, patience: float) -> None:
+        self.page.wait_for_selector(f'.jp-Notebook-ExecutionIndicator[data-status="{status}"]', timeout=patience)
+
+    def _choose(self, menu: str, command: str) -> None:
+        self.page.click(f'#jp-MainMenu .lm-MenuBar-item:has-text("{menu}")')
+        self.page.click(f'.lm-Menu-item[data-command="{command}"]')
+
+    def run_all(self) -> NotebookNode:
+        """Run all cells and return the notebook as Lab saves it."""
+        self._choose("Run", "runmenu:run-all")
+        self._wait_for("busy", SHOW_FOR)
+        self._wait_for("idle", RUN_FOR)
+        saved = self.path.stat().st_mtime_ns
+        self._choose("File", "docmanager:save")
+        while self.path.stat().st_mtime_ns == saved:
+            self.page.wait_for_timeout(100)
+        self.page.wait_for_selector(".jp-mod-current.jp-mod-dirty", state="detached")
+        return nbformat.read(self.path, as_version=4)
+
+    def panels(self) -> list[Locator]:
+        """Return the outputs that hold controls and a picture."""
+        return self.page.locator(PANEL).all()
+
+    def move(self, panel: Locator) -> list[Response]:
+        """Move each slider and each list of a panel to its last value, or to its first if it is there already."""
+        return [self._move(control, panel.locator("img.widget-image")) for control in self._controls(panel)]
+
+    def _controls(self, panel: Locator) -> list[Locator]:
+        return panel.locator(".widget-slider, .widget-dropdown").all()
+
+    def _move(self, control: Locator, picture: Locator) -> Response:
+        control.scroll_into_view_if_needed()
+        handle = control.locator(".noUi-handle, select")
+        at_end = handle.evaluate(
+            "e => e.options ? e.selectedIndex === e.length - 1 : e.ariaValueNow === e.ariaValueMax"
+        )
+        before = photograph(picture)
+        picture.evaluate(WATCH)
+        handle.focus()
+        self.page.keyboard.press("Home" if at_end else "End")
+        self.page.wait_for_function("window.loaded > window.pressed", timeout=ANSWER_FOR)
+        seconds = self.page.evaluate("(window.loaded - window.pressed) / 1000")
+        label = control.locator(".widget-label").inner_text()
+        return Response(label, seconds, before, photograph(picture))
+
+    def scroll_through(self, folder: Path) -> None:
+        """Keep the notebook as it looks, window by window, as numbered pictures."""
+        notebook = self.page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer")
+        notebook.evaluate("e => e.scrollTo(0, 0)")
+        for number in range(1, 100):
+            self.page.wait_for_timeout(300)  # cells are drawn when they come into sight
+            self.page.screenshot(path=folder / f"{self.path.stem}-{number:02}.png")
+            if not notebook.evaluate(
+                "e => { const y = e.scrollTop; e.scrollBy(0, e.clientHeight); return e.scrollTop > y; }"
+            ):
+                break
+
+
+def photograph(picture: Locator) -> Image.Image:
+    return Image.open(io.BytesIO(picture.screenshot())).convert("RGB")

@@ -1,0 +1,53 @@
+"""Every notebook in a real JupyterLab: all cells run, and every control changes its picture."""
+
+import time
+from pathlib import Path
+
+import pytest
+from lab import ROOT, copy_for_reader, jupyter_lab
+from nbformat import NotebookNode
+from playwright.sync_api import Page
+from reader import Reader
+
+NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+AS_COMMITTED = NAMES
+WANTED = 0.3  # seconds from key to picture; slower controls are listed, not failed: machines differ
+
+
+def complaints(notebook: NotebookNode) -> list[str]:
+    """Return a line for every cell that raised, or did not run in its turn."""
+    lines, turn = [], 0
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type != "code":
+            continue
+        turn += 1
+        lines += [f"cell {number}: {o.ename}: {o.evalue}" for o in cell.outputs if o.output_type == "error"]
+        if cell.execution_count != turn:
+            lines.append(f"cell {number}: was run as number {cell.execution_count}, not {turn}")
+    return lines
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_reader_runs_it_and_moves_everything(name: str, page: Page, pictures: Path, tmp_path: Path):
+    copy = copy_for_reader(name, tmp_path)
+    begun = time.monotonic()
+    with jupyter_lab(tmp_path, fast=name not in AS_COMMITTED) as address:
+        reader = Reader(page, address, copy)
+        opened = time.monotonic()
+        notebook = reader.run_all()
+        ran = time.monotonic()
+        reader.scroll_through(pictures)
+        assert not complaints(notebook)
+
+        panels = reader.panels()
+        assert len(panels) == sum(cell.source.count("ipywidgets.Image(") for cell in notebook.cells) > 0
+        scrolled = time.monotonic()
+        responses = reader.move(panels[0])
+        for number, panel in enumerate(panels, 1):
+            if number > 1:
+                responses += reader.move(panel)
+            panel.screenshot(path=pictures / f"{name}-moved-{number}.png")
+        print(f"\n{name}: opened {opened - begun:.1f} s, ran {ran - opened:.1f} s, pictures {scrolled - ran:.1f} s")
+        print(*(f"  {'slow ' if r.seconds > WANTED else ''}{r.label}: {r.seconds:.2f} s" for r in responses), sep="\n")
+        assert responses
+        assert all(response.changed for response in responses)
