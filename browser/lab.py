@@ -22,10 +22,11 @@ PATIENCE = 60.0  # seconds until the server answers
 
 
 def copy_for_reader(name: str, folder: Path) -> Path:
-    """Copy a notebook, without its committed outputs, and the results that notebooks read; return the copy."""
+    """Copy a notebook, without its committed outputs, and the tables that notebooks read; return the copy."""
     copy = folder / "notebooks" / f"{name}.ipynb"
     copy.parent.mkdir(parents=True)
-    shutil.copytree(ROOT / "results", folder / "results")
+    for beside in ("results", "benchmarks"):
+        shutil.copytree(ROOT / beside, folder / beside)
     notebook = nbformat.read(ROOT / "notebooks" / copy.name, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -42,7 +43,7 @@ def free_port() -> int:
 
 @contextmanager
 def jupyter_lab(folder: Path, fast: bool) -> Iterator[str]:
-    """Run JupyterLab in ``folder/notebooks`` and give the address of its tree; settings and workspaces stay in there."""
+    """Run JupyterLab in ``folder/notebooks`` and give the form of its addresses; its settings stay in there."""
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text(QUIET)

@@ -17,11 +17,13 @@ WATCH = """picture => {
     document.addEventListener("keydown", () => { window.pressed ??= performance.now(); }, {capture: true, once: true});
     picture.addEventListener("load", () => { window.loaded = performance.now(); }, {once: true});
 }"""
+AT_END = "e => e.options ? e.selectedIndex === e.length - 1 : e.ariaValueNow === e.ariaValueMax"
+SCROLL = "e => { const y = e.scrollTop; e.scrollBy(0, e.clientHeight); return e.scrollTop > y; }"
 
 
 @dataclass(frozen=True)
 class Response:
-    """What came of moving one control to its end: its label, seconds until the picture was there, and both pictures."""
+    """What came of moving a control once: its label, seconds until the picture was there, the picture before and after."""
 
     label: str
     seconds: float
@@ -31,17 +33,19 @@ class Response:
     @property
     def changed(self) -> bool:
         """Whether any pixel differs."""
-        return (
-            self.before.size != self.after.size or ImageChops.difference(self.before, self.after).getbbox() is not None
-        )
+        if self.before.size != self.after.size:
+            return True
+        return ImageChops.difference(self.before, self.after).getbbox() is not None
 
 
 class Reader:
     """A notebook that is open in a page of the browser."""
 
-    def __init__(self, page: Page, address: str, path: Path):
+    def __init__(self, page: Page, address: str, path: Path) -> None:
         self.page, self.path = page, path
         page.goto(address.format(name=path.stem))
+        # The indicator says idle before there is a kernel, and who runs cells then is asked to select one.
+        page.wait_for_selector('.jp-Toolbar-kernelName:has-text("Python 3")', timeout=SHOW_FOR)
         self._wait_for("idle", SHOW_FOR)
 
     def _wait_for(self, status: str, patience: float) -> None:
@@ -68,26 +72,23 @@ class Reader:
         return self.page.locator(PANEL).all()
 
     def move(self, panel: Locator) -> list[Response]:
-        """Move each slider and each list of a panel to its last value, or to its first if it is there already."""
-        return [self._move(control, panel.locator("img.widget-image")) for control in self._controls(panel)]
+        """Move each slider and each list of a panel to its last value and to its first, by the keyboard."""
+        responses = []
+        for control in panel.locator(".widget-slider, .widget-dropdown").all():
+            handle = control.locator(".noUi-handle, select")
+            keys = ("Home", "End") if handle.evaluate(AT_END) else ("End", "Home")
+            label = control.locator(".widget-label").inner_text()
+            responses += [self._press(key, handle, panel.locator("img.widget-image"), label) for key in keys]
+        return responses
 
-    def _controls(self, panel: Locator) -> list[Locator]:
-        return panel.locator(".widget-slider, .widget-dropdown").all()
-
-    def _move(self, control: Locator, picture: Locator) -> Response:
-        control.scroll_into_view_if_needed()
-        handle = control.locator(".noUi-handle, select")
-        at_end = handle.evaluate(
-            "e => e.options ? e.selectedIndex === e.length - 1 : e.ariaValueNow === e.ariaValueMax"
-        )
+    def _press(self, key: str, handle: Locator, picture: Locator, label: str) -> Response:
         before = photograph(picture)
         picture.evaluate(WATCH)
         handle.focus()
-        self.page.keyboard.press("Home" if at_end else "End")
+        self.page.keyboard.press(key)
         self.page.wait_for_function("window.loaded > window.pressed", timeout=ANSWER_FOR)
         seconds = self.page.evaluate("(window.loaded - window.pressed) / 1000")
-        label = control.locator(".widget-label").inner_text()
-        return Response(label, seconds, before, photograph(picture))
+        return Response(f"{label} ({key})", seconds, before, photograph(picture))
 
     def scroll_through(self, folder: Path) -> None:
         """Keep the notebook as it looks, window by window, as numbered pictures."""
@@ -96,9 +97,7 @@ class Reader:
         for number in range(1, 100):
             self.page.wait_for_timeout(300)  # cells are drawn when they come into sight
             self.page.screenshot(path=folder / f"{self.path.stem}-{number:02}.png")
-            if not notebook.evaluate(
-                "e => { const y = e.scrollTop; e.scrollBy(0, e.clientHeight); return e.scrollTop > y; }"
-            ):
+            if not notebook.evaluate(SCROLL):
                 break
 
 

@@ -28,7 +28,7 @@ def complaints(notebook: NotebookNode) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_reader_runs_it_and_moves_everything(name: str, page: Page, pictures: Path, tmp_path: Path):
+def test_a_reader_runs_it_and_moves_everything(name: str, page: Page, pictures: Path, tmp_path: Path) -> None:
     copy = copy_for_reader(name, tmp_path)
     begun = time.monotonic()
     with jupyter_lab(tmp_path, fast=name not in AS_COMMITTED) as address:
@@ -41,13 +41,11 @@ def test_a_reader_runs_it_and_moves_everything(name: str, page: Page, pictures: 
 
         panels = reader.panels()
         assert len(panels) == sum(cell.source.count("ipywidgets.Image(") for cell in notebook.cells) > 0
-        scrolled = time.monotonic()
-        responses = reader.move(panels[0])
+        responses = []
         for number, panel in enumerate(panels, 1):
-            if number > 1:
-                responses += reader.move(panel)
+            responses += reader.move(panel)
             panel.screenshot(path=pictures / f"{name}-moved-{number}.png")
-        print(f"\n{name}: opened {opened - begun:.1f} s, ran {ran - opened:.1f} s, pictures {scrolled - ran:.1f} s")
-        print(*(f"  {'slow ' if r.seconds > WANTED else ''}{r.label}: {r.seconds:.2f} s" for r in responses), sep="\n")
-        assert responses
-        assert all(response.changed for response in responses)
+        first = ran - begun + responses[0].seconds
+        print(f"\n{name}: open after {opened - begun:.1f} s, first slider moved {first:.1f} s after jupyter lab")
+        print(*(f"  {'slow: ' if r.seconds > WANTED else ''}{r.label} {r.seconds:.2f} s" for r in responses), sep="\n")
+        assert not [response.label for response in responses if not response.changed]
