@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 from PIL import Image, ImageChops
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, TimeoutError
 
 RUN_FOR, SHOW_FOR, ANSWER_FOR = 600_000, 60_000, 10_000  # milliseconds: all cells, Lab itself, a control
 PANEL = ".jp-OutputArea-output:has(img.widget-image)"
@@ -15,7 +15,7 @@ PANEL = ".jp-OutputArea-output:has(img.widget-image)"
 WATCH = """picture => {
     window.pressed = window.loaded = undefined;
     document.addEventListener("keydown", () => { window.pressed ??= performance.now(); }, {capture: true, once: true});
-    picture.addEventListener("load", () => { window.loaded = performance.now(); }, {once: true});
+    picture.onload = () => { window.loaded = performance.now(); };
 }"""
 AT_END = "e => e.options ? e.selectedIndex === e.length - 1 : e.ariaValueNow === e.ariaValueMax"
 SCROLL = "e => { const y = e.scrollTop; e.scrollBy(0, e.clientHeight); return e.scrollTop > y; }"
@@ -23,7 +23,7 @@ SCROLL = "e => { const y = e.scrollTop; e.scrollBy(0, e.clientHeight); return e.
 
 @dataclass(frozen=True)
 class Response:
-    """What came of moving a control once: its label, seconds until the picture was there, the picture before and after."""
+    """What came of moving a control once: its label, seconds until the new picture, the picture before and after."""
 
     label: str
     seconds: float
@@ -60,11 +60,8 @@ class Reader:
         self._choose("Run", "runmenu:run-all")
         self._wait_for("busy", SHOW_FOR)
         self._wait_for("idle", RUN_FOR)
-        saved = self.path.stat().st_mtime_ns
-        self._choose("File", "docmanager:save")
-        while self.path.stat().st_mtime_ns == saved:
-            self.page.wait_for_timeout(100)
-        self.page.wait_for_selector(".jp-mod-current.jp-mod-dirty", state="detached")
+        with self.page.expect_response(lambda answer: answer.request.method == "PUT" and self.path.name in answer.url):
+            self._choose("File", "docmanager:save")
         return nbformat.read(self.path, as_version=4)
 
     def panels(self) -> list[Locator]:
@@ -86,7 +83,10 @@ class Reader:
         picture.evaluate(WATCH)
         handle.focus()
         self.page.keyboard.press(key)
-        self.page.wait_for_function("window.loaded > window.pressed", timeout=ANSWER_FOR)
+        try:
+            self.page.wait_for_function("window.loaded > window.pressed", timeout=ANSWER_FOR)
+        except TimeoutError as error:
+            raise AssertionError(f"{label}: no new picture within {ANSWER_FOR / 1000:.0f} s of {key}") from error
         seconds = self.page.evaluate("(window.loaded - window.pressed) / 1000")
         return Response(f"{label} ({key})", seconds, before, photograph(picture))
 
