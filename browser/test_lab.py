@@ -10,7 +10,6 @@ from playwright.sync_api import Page
 from reader import Reader
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-AS_COMMITTED = NAMES
 WANTED = 0.3  # seconds from key to picture; slower controls are listed, not failed: machines differ
 
 
@@ -31,7 +30,7 @@ def complaints(notebook: NotebookNode) -> list[str]:
 def test_a_reader_runs_it_and_moves_everything(name: str, page: Page, pictures: Path, tmp_path: Path) -> None:
     copy = copy_for_reader(name, tmp_path)
     begun = time.monotonic()
-    with jupyter_lab(tmp_path, fast=name not in AS_COMMITTED) as address:
+    with jupyter_lab(tmp_path) as address:
         reader = Reader(page, address, copy)
         opened = time.monotonic()
         notebook = reader.run_all()
