@@ -42,7 +42,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def jupyter_lab(folder: Path) -> Iterator[str]:
+def jupyter_lab(folder: Path, fast: bool) -> Iterator[str]:
     """Run JupyterLab in ``folder/notebooks`` and give the form of its addresses; its settings stay in there."""
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
@@ -56,8 +56,7 @@ def jupyter_lab(folder: Path) -> Iterator[str]:
         "JUPYTER_RUNTIME_DIR": folder / "runtime",
         "IPYTHONDIR": folder / "ipython",
     }
-    environment = os.environ | {name: str(place) for name, place in places.items()}
-    environment.pop("UNROLL_FAST", None)  # as a reader meets them
+    environment = os.environ | {name: str(place) for name, place in places.items()} | {"UNROLL_FAST": str(int(fast))}
     options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", *options]
     log = folder / "lab.log"

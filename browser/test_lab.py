@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 from reader import Reader
 
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+TRAINERS = ("07_comparison", "08_prototype")  # minutes of training, which UNROLL_FAST spares; the others as committed
 WANTED = 0.3  # seconds from key to picture; slower controls are listed, not failed: machines differ
 
 
@@ -30,7 +31,7 @@ def complaints(notebook: NotebookNode) -> list[str]:
 def test_a_reader_runs_it_and_moves_everything(name: str, page: Page, pictures: Path, tmp_path: Path) -> None:
     copy = copy_for_reader(name, tmp_path)
     begun = time.monotonic()
-    with jupyter_lab(tmp_path) as address:
+    with jupyter_lab(tmp_path, fast=name in TRAINERS) as address:
         reader = Reader(page, address, copy)
         opened = time.monotonic()
         notebook = reader.run_all()
