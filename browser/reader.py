@@ -74,7 +74,7 @@ class Reader:
         for control in panel.locator(".widget-slider, .widget-dropdown").all():
             handle = control.locator(".noUi-handle, select")
             keys = ("Home", "End") if handle.evaluate(AT_END) else ("End", "Home")
-            label = control.locator(".widget-label").inner_text()
+            label = control.locator(".widget-label").text_content()  # also when the cell is not drawn yet
             responses += [self._press(key, handle, panel.locator("img.widget-image"), label) for key in keys]
         return responses
 
