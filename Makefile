@@ -7,12 +7,13 @@ READY := $(VENV)/ready
 EXECUTE := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 	--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
 
-.PHONY: help study test test-slow lab lint bench notebooks book results laptop claims recovery evolving positions selection clean
+.PHONY: help study test test-slow browser lab lint bench notebooks book results laptop claims recovery evolving positions selection clean
 
 help:
 	@echo "make study      train and compare on the shipped digits, under 8 minutes on two CPU cores: results/quick/"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones too"
+	@echo "make browser    run every notebook in JupyterLab in your Chromium, move every slider: pictures in runs/browser/"
 	@echo "make lab        open JupyterLab in notebooks/"
 	@echo "make lint       ruff check and ruff format --check"
 	@echo "make notebooks  execute every notebook in place"
@@ -44,6 +45,14 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(PYTEST)
+
+# Not among the tests: it takes a browser, which is the system's own and never downloaded, and minutes.
+browser: $(VENV)/browser
+	$(BIN)/python -m pytest browser --capture=no
+
+$(VENV)/browser: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[browser]"
+	touch $@
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks

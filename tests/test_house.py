@@ -36,7 +36,12 @@ LEVELS = {
     "__main__": 8,
 }
 # What the same package is called by conda.
-CONDA = {"pytorch": "torch", "matplotlib-base": "matplotlib", "seaborn-base": "seaborn"}
+CONDA = {
+    "pytorch": "torch",
+    "matplotlib-base": "matplotlib",
+    "seaborn-base": "seaborn",
+    "playwright-python": "playwright",
+}
 
 
 def wing(module: Path) -> str:
