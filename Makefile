@@ -37,8 +37,9 @@ study: $(READY)
 	$(BIN)/python -m unroll study --preset quick
 	$(EXECUTE) notebooks/07_comparison.ipynb
 
-# A process a core, of one thread each: files of tests are handed out whole, since what they share is made once a file.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+# A process a core, of one thread each. Files of tests are handed out whole, since what they share is made once a file,
+# and in their order, so that the notebooks do not come last and alone.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test: $(READY)
 	$(PYTEST) -m "not slow"
