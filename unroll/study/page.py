@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from unroll.study.compare import CONFIGURATION, TABLE, Comparison
 from unroll.study.files import write_aside
 from unroll.study.presets import command_for
-from unroll.study.report import describe, differences
+from unroll.study.report import behind, describe, gains
 
 PAGE = "report.html"
 # What a reader looks for in each figure.
@@ -40,7 +40,8 @@ def page(comparison: Comparison, name: str) -> str:
         command=command_for(made),
         told=describe(comparison),
         summary=_shown(comparison.summary().dropna(axis="columns", how="all").reset_index()),
-        differences=[line.removeprefix("- ").replace("`", "") for line in differences(comparison) if line],
+        behind=behind(comparison),
+        gains=_shown(gains(comparison).rename_axis("attention").reset_index()),
         figures=[
             {"name": title, "caption": CAPTIONS[title], "address": _drawn(figure)}
             for title, figure in comparison.plot().items()
