@@ -18,5 +18,6 @@ def describe_environment(device: torch.device) -> dict[str, object]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": device.type,
+        **({"accelerator": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}),
         "threads": torch.get_num_threads(),
     }

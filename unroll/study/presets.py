@@ -75,8 +75,8 @@ presets.register("positions")(
         conditions=("shift", "token occlusion"),
     )
 )
-# Every attention under everything, with what is asked of trained networks together: the large comparison. vars-s, whose
-# small transforms take a CPU ten times as long, is left to a GPU.
+# Every attention under everything, with what is asked of trained networks together: the large comparison. vars-s takes
+# a CPU ten times as long as the others.
 _EVERY = (
     Entry("softmax"),
     Entry("convolution"),
@@ -85,6 +85,7 @@ _EVERY = (
     Entry("vars-d"),
     _PUBLISHED,
     _DRAWN,
+    Entry("vars-s"),
     Entry("vars-sd"),
     Entry("evolving"),
     *_PLACED,

@@ -9,7 +9,6 @@ from unroll.study.files import write_aside
 from unroll.study.robustness import shown
 from unroll.study.statistics import ENOUGH, Finding, paired
 
-_BASE = "softmax"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
@@ -43,39 +42,39 @@ def markdown(comparison: Comparison) -> str:
     return "\n".join([*rows, "", describe(comparison), *differences(comparison)])
 
 
-def differences(comparison: Comparison) -> list[str]:
+def differences(comparison: Comparison, base: str = "softmax") -> list[str]:
     """Return :func:`gains` as a list in Markdown with a line that says what it is, or nothing."""
-    told = gains(comparison)
+    told = gains(comparison, base)
     if told.empty:
         return []
     lines = [
         f"- `{label}`: {', '.join(f'{name} {gain}' for name, gain in row.items())}" for label, row in told.iterrows()
     ]
-    return ["", f"{behind(comparison)}:", "", *lines]
+    return ["", f"{behind(comparison, base)}:", "", *lines]
 
 
-def behind(comparison: Comparison) -> str:
+def behind(comparison: Comparison, base: str = "softmax") -> str:
     """Return what :func:`gains` holds, in a line."""
     interval = "95 % interval" if comparison.table.seed.nunique() >= ENOUGH else "lowest to highest seed"
-    return f"Against {_BASE}, in points of accuracy, paired by seed (mean; {interval})"
+    return f"Against {base}, in points of accuracy, paired by seed (mean; {interval})"
 
 
-def gains(comparison: Comparison) -> pd.DataFrame:
-    """Return what each attention gains or loses against softmax under each condition, paired by seed, in words.
+def gains(comparison: Comparison, base: str = "softmax") -> pd.DataFrame:
+    """Return what each attention gains or loses against ``base`` under each condition, paired by seed, in words.
 
-    One row an attention, one column a condition; empty without softmax, or with a single seed. Each difference is a
+    One row an attention, one column a condition; empty without the base, or with a single seed. Each difference is a
     mean over seeds. From five seeds on Student's paired 95 % interval stands behind it, and "no difference" where that
     or the bootstrap's holds zero; with fewer the lowest and the highest seed: a range, which carries no verdict.
     """
     table = comparison.table
     accuracy = table[table.measure == "accuracy"]
     by_seed = accuracy.pivot_table(index=["condition", "seed"], columns="attention", values="value")
-    if _BASE not in by_seed or by_seed.index.levels[1].size < 2:
+    if base not in by_seed or by_seed.index.levels[1].size < 2:
         return pd.DataFrame()
     rows = {
-        label: {name: _gain(by_seed.loc[name, label], by_seed.loc[name, _BASE]) for name in ("clean", *shown(table))}
+        label: {name: _gain(by_seed.loc[name, label], by_seed.loc[name, base]) for name in ("clean", *shown(table))}
         for label in table.attention.unique()
-        if label != _BASE
+        if label != base
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 

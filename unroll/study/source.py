@@ -40,14 +40,24 @@ def fingerprint(part: str) -> str:
 
 
 def meaning(source: str) -> str:
-    """Return Python source without what does not change what it does.
+    """Return what Python source does, as one text that is the same under every version of Python.
 
     Example:
-        >>> meaning("def double(x):  # twice\\n    '''Return 2 x.'''\\n    return (2 * x)")
-        'def double(x):\\n    return 2 * x'
+        >>> meaning("x = 1  # one") == meaning("x = (1)")
+        True
     """
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+    return repr(_plain(tree))
+
+
+def _plain(node: object) -> object:
+    """Return a syntax tree as nested lists. Empty fields are left out: newer versions of Python have more of them."""
+    if isinstance(node, list):
+        return [_plain(each) for each in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
+    return [type(node).__name__, *((name, _plain(value)) for name, value in fields)]
