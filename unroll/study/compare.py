@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
-from unroll.study import experiment, figures
+from unroll.study import experiment, figures, overview
 from unroll.study.data import Dataset, load
 from unroll.study.entries import Entry, Size, build
 from unroll.study.environment import describe_environment
@@ -53,13 +53,14 @@ class Comparison:
 
     def plot(self) -> dict[str, Figure]:
         """Return the figures: convergence, sparsity, robustness; maps and corruptions where the table tells of them."""
+        form = overview if overview.suits(self.table) else figures
         drawn = {
-            "convergence": figures.convergence(self.table),
-            "sparsity": figures.sparsity(self.table),
-            "robustness": figures.robustness(self.table),
+            "convergence": form.convergence(self.table),
+            "sparsity": form.sparsity(self.table),
+            "robustness": form.robustness(self.table),
         }
         if (self.table.measure == "similarity to the layer before").any():
-            drawn["maps"] = figures.maps(self.table)
+            drawn["maps"] = form.maps(self.table)
         if holds_common(self.table):
             drawn["corruptions"] = figures.corruptions(self.table)
         return drawn

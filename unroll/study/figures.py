@@ -10,7 +10,6 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from unroll.study.attacks import attacks
 from unroll.study.corruptions import COMMON
 from unroll.study.robustness import shown
 from unroll.study.style import markers, palette, theme
@@ -19,6 +18,17 @@ from unroll.study.style import markers, palette, theme
 _SPREAD = ("pi", 100)
 _ABREAST = 4  # panels in a row
 _COUNTS = ("effective tokens", "map rank")
+# Measures that belong into one figure: the label of each, with its unit, and the question that it answers.
+SPARSENESS = {
+    "effective tokens": ("effective number of tokens", "How many tokens does one hear?"),
+    "mixing": ("share of the map off its diagonal", "How much comes from others?"),
+    "exact zeros": ("share of exact zeros", "How sparse is the code?"),
+}
+LIKENESS = {
+    "similarity to the layer before": ("correlation of the maps", "Like the layer before?"),
+    "similarity to layer 1": ("correlation of the maps", "Like layer 1?"),
+    "map rank": ("effective rank of the map", "Of what rank is a map?"),
+}
 
 
 def convergence(table: pd.DataFrame) -> Figure:
@@ -39,22 +49,12 @@ def convergence(table: pd.DataFrame) -> Figure:
 
 def sparsity(table: pd.DataFrame) -> Figure:
     """Draw, layer by layer, how many tokens are heard, how much comes from others, how much of a code is zero."""
-    panels = {
-        "effective tokens": ("effective number of tokens", "How many tokens does one hear?"),
-        "mixing": ("share of the map off its diagonal", "How much comes from others?"),
-        "exact zeros": ("share of exact zeros", "How sparse is the code?"),
-    }
-    return _by_layer(table, panels)
+    return _by_layer(table, SPARSENESS)
 
 
 def maps(table: pd.DataFrame) -> Figure:
     """Draw, layer by layer, how much a map is like that of another layer, and its rank."""
-    panels = {
-        "similarity to the layer before": ("correlation of the maps", "Like the layer before?"),
-        "similarity to layer 1": ("correlation of the maps", "Like layer 1?"),
-        "map rank": ("effective rank of the map", "Of what rank is a map?"),
-    }
-    return _by_layer(table, panels)
+    return _by_layer(table, LIKENESS)
 
 
 def robustness(table: pd.DataFrame) -> Figure:
@@ -76,8 +76,7 @@ def robustness(table: pd.DataFrame) -> Figure:
             part = pd.concat([clean, accuracy[accuracy.condition == name]])
             strengths = dict(enumerate((0.0, *condition.strengths)))
             _lines(axis, part.assign(level=part.level.map(strengths)), table, every=1)
-            title = name.upper() if name in attacks else name.capitalize()
-            axis.set(xlabel=condition.unit, ylabel="test accuracy (%)", title=title, ylim=(0, 101))
+            axis.set(xlabel=condition.unit, ylabel="test accuracy (%)", title=spelled(name), ylim=(0, 101))
         _share_legend(figure, *axes)
     return figure
 
@@ -98,6 +97,11 @@ def corruptions(table: pd.DataFrame) -> Figure:
         )
         axes.set_xticks(axes.get_xticks(), axes.get_xticklabels(), rotation=40, ha="right", rotation_mode="anchor")
     return figure
+
+
+def spelled(condition: str) -> str:
+    """Return the name of a condition as a title has it: FGSM and PGD are abbreviations, the others are words."""
+    return condition.upper() if condition in ("fgsm", "pgd") else condition.capitalize()
 
 
 def save(figure: Figure) -> Callable[[Path], None]:

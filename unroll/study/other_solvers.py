@@ -1,6 +1,6 @@
 """The same trained weights under another solver: does more thinking help?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from unroll.solvers import FISTA, Solver, Unrolled
 from unroll.study.data import Split
 from unroll.study.networks import Network
 from unroll.study.rerun import judged, with_attentions
+from unroll.study.robustness import STANDARD
 
 # Plain steps suit every setting; FISTA where there is an energy.
 STEPS = (1, 2, 3, 5, 10, 20, 50)
@@ -43,7 +44,12 @@ def solvers_for(model: ImageModel) -> dict[str, Solver]:
     return tried
 
 
-def under_solvers(network: Network, data: Split, solvers: Mapping[str, Solver] | None = None) -> pd.DataFrame:
+def under_solvers(
+    network: Network,
+    data: Split,
+    solvers: Mapping[str, Solver] | None = None,
+    conditions: Iterable[str] = STANDARD,
+) -> pd.DataFrame:
     """Return accuracy (%) of a trained network run by each solver: one row a solver, condition and severity.
 
     Attacks are made anew for each solver, through it.
@@ -52,6 +58,7 @@ def under_solvers(network: Network, data: Split, solvers: Mapping[str, Solver] |
         network: a trained network.
         data: clean images and their labels.
         solvers: by what the table calls them; more and fewer steps of several kinds when None.
+        conditions: under which the network is judged beside clean images.
 
     Raises:
         ValueError: when a layer's problem does not admit a solver.
@@ -66,4 +73,4 @@ def under_solvers(network: Network, data: Split, solvers: Mapping[str, Solver] |
     """
     solvers = solvers_for(network.model) if solvers is None else solvers
     runs = {label: with_solver(network.model, solver) for label, solver in solvers.items()}
-    return judged("solver", {"as trained": network.model, **runs}, data)
+    return judged("solver", {"as trained": network.model, **runs}, data, conditions)

@@ -18,14 +18,16 @@ from unroll.study.presets import command_for
 from unroll.study.report import behind, describe, gains
 
 PAGE = "report.html"
-# What a reader looks for in each figure.
+# What a reader looks for in each figure: curves where attentions are few, dots and colours where they are many.
 CAPTIONS = {
     "convergence": "Left: how the networks learn. Right: how much the next step would still move the code of each "
-    "trained layer that has one, run on past the step where the network stops; below is nearer to a fixed point.",
+    "trained layer that has one, where the network stops and when it is run on; less is nearer to a fixed point.",
     "sparsity": "How many tokens one token hears, how much of its map comes from others, and how much of its code is "
-    "exactly zero, layer by layer.",
-    "robustness": "Accuracy as conditions get harder, from the clean images on the left of each panel.",
+    "exactly zero.",
+    "robustness": "Accuracy as conditions get harder, from the clean images on the left of each panel; of many "
+    "attentions, what each gains or loses against softmax.",
     "maps": "How much a layer's map resembles that of the layer before and that of layer 1, and of what rank it is.",
+    "corruptions": "Accuracy under each of the fifteen common corruptions.",
 }
 
 

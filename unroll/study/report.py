@@ -6,8 +6,9 @@ import pandas as pd
 
 from unroll.study.compare import Comparison
 from unroll.study.files import write_aside
+from unroll.study.gains import paired_gains
 from unroll.study.robustness import shown
-from unroll.study.statistics import ENOUGH, Finding, paired
+from unroll.study.statistics import ENOUGH, Finding, Paired
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
@@ -66,24 +67,12 @@ def gains(comparison: Comparison, base: str = "softmax") -> pd.DataFrame:
     mean over seeds. From five seeds on Student's paired 95 % interval stands behind it, and "no difference" where that
     or the bootstrap's holds zero; with fewer the lowest and the highest seed: a range, which carries no verdict.
     """
-    table = comparison.table
-    accuracy = table[table.measure == "accuracy"]
-    by_seed = accuracy.pivot_table(index=["condition", "seed"], columns="attention", values="value")
-    if base not in by_seed or by_seed.index.levels[1].size < 2:
-        return pd.DataFrame()
-    rows = {
-        label: {name: _gain(by_seed.loc[name, label], by_seed.loc[name, base]) for name in ("clean", *shown(table))}
-        for label in table.attention.unique()
-        if label != base
-    }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return paired_gains(comparison.table, base).map(_told)
 
 
-def _gain(ours: pd.Series, theirs: pd.Series) -> str:
-    ours, theirs = ours.dropna(), theirs.dropna()  # a seed counts where both have run
-    if ours.index.intersection(theirs.index).empty:
+def _told(found: Paired | None) -> str:
+    if found is None:
         return Finding.NOT_RUN.gain
-    found = paired(ours, theirs)
     if found.seeds < ENOUGH:
         return f"{found.mean:+.1f} ({found.span.low:+.1f} to {found.span.high:+.1f})"
     verdict = f", {Finding.UNSEEN.gain}" if found.finding is Finding.UNSEEN else ""

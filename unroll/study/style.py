@@ -16,7 +16,7 @@ COLOURS: dict[str, str] = {
     "vars-d, published": _SAFE[9],
     "vars-d, draw 10": _SAFE[2],
     "vars-d, learned factors": _SAFE[5],
-    "vars-s": _SAFE[2],
+    "vars-s": "#332288",
     "vars-sd": _SAFE[4],
     "hopfield": _SAFE[7],
     "evolving": _SAFE[3],
@@ -42,7 +42,7 @@ COLOURS: dict[str, str] = {
     "HyperLISTA": _SAFE[3],
     "LAMP": _SAFE[2],
 }
-_OTHERS = (_SAFE[5], _SAFE[8], "#000000", "#332288", "#aa4499")
+_OTHERS = (_SAFE[5], _SAFE[8], "#000000", "#661100", "#aa4499")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "<", ">", "*")
 
 
