@@ -4,7 +4,7 @@ import importlib.util
 
 import pandas as pd
 import pytest
-from tables import SMALL, small_model
+from tables import SHORT, SMALL, small_model
 
 from unroll.__main__ import main
 from unroll.study import Entry, Logs, Recipe, Settings, load, presets, train
@@ -97,6 +97,11 @@ def test_a_dry_run_needs_no_data_but_for_its_form(capsys, monkeypatch, tmp_path)
     out = tmp_path / "steps.csv"
     assert main(["dry-run", "--preset", "far", "--steps", "1", "--batch", "2", "--out", str(out)]) == 0
     table = pd.read_csv(out)
-    assert list(table.columns) == ["attention", "batch", "parameters", "seconds a step", "peak MB"]
+    assert list(table.columns) == ["preset", "attention", "device", "batch", "parameters", "seconds a step", "peak MB"]
     assert table.batch.tolist() == [2]
     assert "minutes" not in capsys.readouterr().out
+    monkeypatch.setitem(presets._entries, "tiny", Settings((Entry("kernel"),), "digits", (0,), SHORT, SMALL))
+    assert main(["dry-run", "--preset", "tiny", "far", "--steps", "1", "--batch", "2", "--out", str(out)]) == 0
+    both = pd.read_csv(out).set_index("preset")
+    assert both.attention.to_dict() == {"tiny": "kernel", "far": "softmax"}
+    assert both["minutes a training"].notna().to_dict() == {"tiny": True, "far": False}

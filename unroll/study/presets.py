@@ -91,14 +91,13 @@ _EVERY = (
     *_PLACED,
 )
 _HARDSHIPS = ("salient occlusion", "non-salient occlusion", "patch shuffling", "natural patch", "shift")
-_PROBES = ("solvers", "temperature", "masking")
 presets.register("laptop")(
     Settings(
         _EVERY,
         seeds=(0, 1, 2, 3, 4),
         recipe=Recipe(epochs=60),
         conditions=(*COMMON, "token occlusion", *_HARDSHIPS, "fgsm", "pgd", "adversarial patch"),
-        probes=_PROBES,
+        probes=("solvers", "temperature", "masking"),
     )
 )
 # The same on digits of 8 x 8 pixels, where the common corruptions leave nothing to see.
@@ -109,7 +108,7 @@ presets.register("laptop-digits")(
         seeds=(0, 1, 2, 3, 4),
         recipe=Recipe(epochs=120),
         conditions=("gaussian noise", "token occlusion", *_HARDSHIPS[:3], "fgsm", "pgd", "adversarial patch"),
-        probes=_PROBES,
+        probes=("temperature",),
     )
 )
 # CIFAR-10 with networks of full size, for a GPU. python -m unroll fetch cifar10 comes first.
