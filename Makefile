@@ -19,8 +19,8 @@ help:
 	@echo "make notebooks  execute every notebook in place"
 	@echo "make book       a site of the notebooks, the results and the API, to be read without a network: build/book/index.html"
 	@echo "make bench      cost of every attention relative to softmax, steps and seconds of every solver: benchmarks/"
-	@echo "make results    regenerate results/vars/ (five seeds, about two hours; goes on where it stopped) and the README"
-	@echo "make laptop     every attention under everything, five seeds, with a report: results/laptop/, results/laptop-digits/ (many hours on two cores; goes on)"
+	@echo "make laptop     every attention under everything, five seeds: results/laptop/ with its report, results/laptop-digits/, README, claims (a day on two cores, hours on a GPU; goes on where it stopped)"
+	@echo "make results    when VARS is sturdy, five seeds: results/vars/ (two hours; goes on)"
 	@echo "make claims     hold the papers' claims against all results: results/claims.md"
 	@echo "make recovery   train the unrolled networks, judge them beside ISTA and FISTA: results/recovery/ (two hours; goes on)"
 	@echo "make evolving   compare evolving attention on digits and time series: results/evolving/, results/timeseries/ (minutes on a GPU, many hours on a CPU; goes on)"
@@ -66,6 +66,9 @@ bench: $(READY)
 	$(BIN)/python -m unroll bench --out benchmarks
 	$(BIN)/python benchmarks/solvers.py
 	$(BIN)/python benchmarks/peripheral.py
+	$(BIN)/python -m unroll dry-run --eager --out benchmarks/first_steps.csv \
+		--preset quick vars evolving positions laptop laptop-digits
+	$(BIN)/python -m unroll dry-run --eager --out benchmarks/first_steps_large.csv --batch 8 --preset gpu imagenet
 
 notebooks: $(READY)
 	$(EXECUTE) notebooks/*.ipynb
@@ -82,12 +85,12 @@ book: $(BIN)/sphinx-build
 
 results: $(READY)
 	$(BIN)/python -m unroll study --preset vars --networks
-	$(BIN)/python -m unroll readme
 
 # Square maps are allocated anew at every step, which huge pages make cheaper.
 laptop: $(READY)
 	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m unroll study --preset laptop-digits
 	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/python -m unroll study --preset laptop
+	$(BIN)/python -m unroll readme
 	$(BIN)/python -m unroll claims
 
 claims: $(READY)

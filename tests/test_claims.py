@@ -10,13 +10,12 @@ from tables import SHORT
 
 from unroll.__main__ import main
 from unroll.solvers import Unrolled
-from unroll.study import Entry, Finding, Settings, Size, build, load, periphery, run_study, under_solvers
+from unroll.study import Entry, Finding, Settings, Size, build, load, periphery, run_study
 from unroll.study.claims import Claim, Estimate, NotThereError, claims, identities, judge_claims, told
 from unroll.study.claims.evidence import by_seed
 from unroll.study.claims.identities import EXACT, largest
 from unroll.study.claims.laptop import Masking, Tempered
 from unroll.study.claims.recovery import Decibels
-from unroll.study.networks import Network
 from unroll.study.series import SeriesRecipe, SeriesSettings, run_series_study
 
 ROOT = Path(__file__).parents[1]
@@ -187,13 +186,13 @@ def test_methods_are_compared_after_the_same_steps(tmp_path):
 
 def test_one_network_carries_no_verdict_on_steps(tmp_path):
     steps(tmp_path, EFFECTS["holds"])
-    path = tmp_path / "vars" / "solvers-vars-d.csv"
+    path = tmp_path / "laptop" / "solvers.csv"
     table = pd.read_csv(path)
-    write(path, table[table.seed == 0].drop(columns="seed"))
+    write(path, table[table.seed == 0])
     found = claims["more-steps"].evidence(tmp_path)
     assert (found.value, found.n, claims["more-steps"].judge(found)) == (5, 1, Finding.UNDECIDED)
     write(path, table[table.solver != "10 plain steps"])
-    with pytest.raises(NotThereError, match=r"no '10 plain steps' under 'gaussian noise'"):
+    with pytest.raises(NotThereError, match=r"no '10 plain steps' of 'vars-d' under 'gaussian noise'"):
         claims["more-steps"].evidence(tmp_path)
 
 
@@ -217,9 +216,6 @@ def small(tmp_path_factory):
     table = run_study(Settings(entries, "digits", (0,), SHORT, size, conditions=conditions)).table
     for name in ("vars", "evolving", "positions"):
         write(folder / name / "table.csv", stood_in(table, "attention", STAND_INS))
-    network = Network(build(entries[1], data, size), entries[1], "digits", size, 0)
-    solvers = {"5 plain steps": Unrolled(5), "10 plain steps": Unrolled(10)}
-    write(folder / "vars" / "solvers-vars-d.csv", under_solvers(network, data.test.first(20), solvers))
     looked = periphery(build(Entry("peripheral"), data, size), data.test, images=4).assign(seed=0)
     write(folder / "positions" / "periphery.csv", looked)
     settings = SeriesSettings(tuple(SERIES_STAND_INS), ("CardanoSentiment",), (0,), SeriesRecipe(epochs=1))

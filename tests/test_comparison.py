@@ -23,9 +23,9 @@ from unroll.study import (
     presets,
     run_study,
 )
-from unroll.study.benchmark import run_benchmark
+from unroll.study.benchmark import cost_figure, run_benchmark
 from unroll.study.files import write_aside
-from unroll.study.report import BEGIN, END, differences, markdown, refresh, refreshed
+from unroll.study.report import BEGIN, END, brief, differences, markdown, refresh, refreshed
 from unroll.study.timing import Shape, cost_table
 
 ROOT = Path(__file__).parents[1]
@@ -180,6 +180,19 @@ def test_benchmark_writes_its_table_and_environment(tmp_path):
     assert set(table.layer) == {*unroll.names(), "vars-d, published", "(bare projections)"}
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "attention_cost.csv"), table, rtol=1e-3)
     assert json.loads((tmp_path / "attention_cost.json").read_text())["rounds"] == 1
+    assert (tmp_path / "attention_cost.png").stat().st_size > 1000
+
+
+def test_more_tokens_take_more_memory_where_cost_is_quadratic():
+    kept_small = {"softmax": create("softmax", dim=8, heads=2), "evolving": create("evolving", dim=8, heads=2)}
+    table = cost_table(lambda shape: kept_small, shapes=[Shape(1, n, 8, 2) for n in (16, 256)], rounds=1)
+    peaks = table.pivot_table(index="tokens", columns="layer", values="peak, ratio to softmax")
+    assert peaks.softmax.eq(1).all()
+    assert peaks.evolving[256] > 2 * peaks.evolving[16] > 2
+    drawn = cost_figure(table)
+    assert [axis.get_title() for axis in drawn.axes] == ["Time, forward and backward", "Memory at its peak"]
+    assert all(axis.get_xlabel() and axis.get_ylabel() for axis in drawn.axes)
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["softmax", "evolving"]
 
 
 def test_differences_are_paired_by_seed():
@@ -213,7 +226,7 @@ def test_readme_marks(comparison, tmp_path):
     text = readme.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert markdown(comparison) in text
+    assert brief(comparison) in text
     assert "old" not in text
     with pytest.raises(ValueError, match=r"README must hold the marks"):
         refreshed("no marks", comparison)
@@ -221,7 +234,7 @@ def test_readme_marks(comparison, tmp_path):
 
 def test_the_readme_shows_the_committed_results():
     text = (ROOT / "README.md").read_text()
-    assert refreshed(text, Comparison.read(ROOT / "results" / "vars")) == text
+    assert refreshed(text, Comparison.read(ROOT / "results" / "laptop")) == text
 
 
 AWAITED = ("gpu", "imagenet", "laptop", "laptop-digits")  # their results are not there yet

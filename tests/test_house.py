@@ -104,6 +104,12 @@ def test_environment_yml_asks_for_what_pyproject_asks_for():
     assert conda == pip
 
 
+def test_the_citation_names_this_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (cited["version"], cited["license"]) == (project["version"], project["license"])
+
+
 def test_constraints_satisfy_every_requirement():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
@@ -137,6 +143,12 @@ def test_the_data_readme_states_the_checksums():
     text = (ROOT / "data" / "README.md").read_text()
     for path in sorted((ROOT / "data").glob("*.npz")):
         assert sha256(path.read_bytes()).hexdigest() in text, path.name
+
+
+def test_what_the_readme_points_to_is_there():
+    places = re.findall(r"\]\((?!http)([^)#]+)", (ROOT / "README.md").read_text())
+    assert len(places) > 20
+    assert [place for place in places if not (ROOT / place).exists()] == []
 
 
 def test_the_readme_examples_run(capsys):

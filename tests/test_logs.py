@@ -1,9 +1,11 @@
 """The course of a training in files."""
 
 import importlib.util
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+import torch
 from tables import SHORT, SMALL, small_model
 
 from unroll.__main__ import main
@@ -105,3 +107,11 @@ def test_a_dry_run_needs_no_data_but_for_its_form(capsys, monkeypatch, tmp_path)
     both = pd.read_csv(out).set_index("preset")
     assert both.attention.to_dict() == {"tiny": "kernel", "far": "softmax"}
     assert both["minutes a training"].notna().to_dict() == {"tiny": True, "far": False}
+
+
+def test_a_dry_run_leaves_compiling_out_when_asked_to(monkeypatch, capsys):
+    monkeypatch.setattr(torch, "compile", lambda model: pytest.fail("compiled"))
+    compiled = Settings((Entry("kernel"),), "digits", (0,), replace(SHORT, compile=True), SMALL)
+    monkeypatch.setitem(presets._entries, "tiny", compiled)
+    assert main(["dry-run", "--preset", "tiny", "--steps", "1", "--eager"]) == 0
+    assert "kernel" in capsys.readouterr().out

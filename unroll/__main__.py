@@ -153,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
 
     each = add("readme", readme)
     each.add_argument(
-        "--results", type=Path, default=Path("results/vars"), help="folder of the comparison (%(default)s)"
+        "--results", type=Path, default=Path("results/laptop"), help="folder of the comparison (%(default)s)"
     )
     each.add_argument("--readme", type=Path, default=Path("README.md"), help="file with the two marks (%(default)s)")
     return parser

@@ -5,14 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from unroll.attention import Attention, create, names
 from unroll.study.environment import describe_environment
+from unroll.study.figures import save
 from unroll.study.files import write_aside
 from unroll.study.processes import pick_device
+from unroll.study.style import markers, palette, theme
 from unroll.study.timing import SHAPES, Shape, cost_table, growth_table
 
-TABLE, GROWTH, ENVIRONMENT = "attention_cost.csv", "growth.csv", "attention_cost.json"
+TABLE, GROWTH, ENVIRONMENT, PICTURE = "attention_cost.csv", "growth.csv", "attention_cost.json", "attention_cost.png"
 TOKENS = (1024, 4096, 16384)
 
 
@@ -37,4 +41,29 @@ def run_benchmark(
     write_aside(folder / GROWTH, lambda path: grown.to_csv(path, index=False, float_format="%.4g"))
     text = json.dumps({**describe_environment(device), "rounds": rounds}, indent=2) + "\n"
     write_aside(folder / ENVIRONMENT, lambda path: path.write_text(text))
+    write_aside(folder / PICTURE, save(cost_figure(table)))
     return table
+
+
+def cost_figure(table: pd.DataFrame) -> Figure:
+    """Draw time and memory of each attention against the number of tokens, as ratios to softmax attention."""
+    order = [name for name in table.layer.unique() if not name.startswith("(")]
+    colours, signs = palette(order), markers(order)
+    counts = sorted(table.tokens.unique())
+    with theme():
+        figure, axes = plt.subplots(1, 2, figsize=(13, 5.6))
+        for axis, (column, title) in zip(axes, _COSTS.items(), strict=True):
+            for name in order:
+                part = table[table.layer == name]
+                axis.plot(part.tokens, part[column], color=colours[name], marker=signs[name], label=name)
+            axis.set(xscale="log", yscale="log", xlabel="tokens", ylabel="ratio to softmax attention", title=title)
+            axis.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
+            axis.tick_params(axis="x", which="minor", labelbottom=False)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+_COSTS = {
+    "ratio to softmax": "Time, forward and backward",
+    "peak, ratio to softmax": "Memory at its peak",
+}

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--steps", type=int, default=3, help="steps that are timed (%(default)s)")
     parser.add_argument("--batch", type=int, help="images a step instead of the preset's")
+    parser.add_argument("--eager", action="store_true", help="without torch.compile, which takes minutes a network")
     parser.add_argument("--out", type=Path, help="also write the table (CSV)")
 
 
@@ -40,8 +41,10 @@ def dry_run(options: argparse.Namespace) -> None:
 
 
 def _tried(name: str, settings: Settings, options: argparse.Namespace) -> pd.DataFrame:
+    recipe = settings.recipe
     if options.batch is not None:
-        settings = replace(settings, recipe=replace(settings.recipe, batch=options.batch))
+        recipe = replace(recipe, batch=options.batch)
+    settings = replace(settings, recipe=replace(recipe, compile=recipe.compile and not options.eager))
     noise = needs_fetching(settings.data)
     data = stand_in(settings.data, images=(options.steps + 1) * settings.recipe.batch) if noise else None
     table = first_steps(settings, options.steps, data)

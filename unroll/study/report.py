@@ -7,14 +7,14 @@ import pandas as pd
 from unroll.study.compare import Comparison
 from unroll.study.files import write_aside
 from unroll.study.gains import paired_gains
-from unroll.study.robustness import shown
+from unroll.study.robustness import STANDARD, shown
 from unroll.study.statistics import ENOUGH, Finding, Paired
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
 def markdown(comparison: Comparison) -> str:
-    """Return the summary of a comparison as a Markdown table with a line that says what it is.
+    """Return the summary of a comparison as a Markdown table with a line that says what it is, and all differences.
 
     Example:
         >>> from unroll.study import Size, compare
@@ -22,12 +22,22 @@ def markdown(comparison: Comparison) -> str:
         >>> markdown(outcome).splitlines()[0]
         '| attention | clean (%) | gaussian noise (%) | token occlusion (%) | fgsm (%) | tokens heard |'
     """
+    rows = _table(comparison, tuple(shown(comparison.table)))
+    return "\n".join([*rows, "", describe(comparison), *differences(comparison)])
+
+
+def brief(comparison: Comparison) -> str:
+    """Return what a front page has room for: the summary under three conditions, and the line that says what it is."""
+    return "\n".join([*_table(comparison, STANDARD), "", describe(comparison)])
+
+
+def _table(comparison: Comparison, conditions: tuple[str, ...]) -> list[str]:
     summary = comparison.summary()
     sparse = {"zeros in the code": "exact zeros", "distance to the fixed point": "distance to fixed point"}
     # Columns without a number are left out, where no attention has a code.
     sparse = {title: column for title, column in sparse.items() if summary[column].notna().any()}
     errors = {"mCE (%)": "mCE"} if "mCE" in summary else {}
-    spoiled = {f"{name} (%)": name for name in shown(comparison.table)}
+    spoiled = {f"{name} (%)": name for name in conditions}
     titles = ["attention", "clean (%)", *errors, *spoiled, "tokens heard", *sparse]
     rows = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for label, row in summary.iterrows():
@@ -40,7 +50,7 @@ def markdown(comparison: Comparison) -> str:
             *(_share(row[column]) for column in sparse.values()),
         ]
         rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*rows, "", describe(comparison), *differences(comparison)])
+    return rows
 
 
 def differences(comparison: Comparison, base: str = "softmax") -> list[str]:
@@ -88,8 +98,8 @@ def describe(comparison: Comparison) -> str:
         kind = f"{seeds} seeds"
     return (
         f"{made['data']}, a vision transformer of width {size['dim']} and depth {size['depth']}, "
-        f"{made['recipe']['epochs']} epochs; {kind}. Accuracy on the {made['judged_on']} split, under corruption the "
-        "mean over five severities; ± is half the 95 % Student interval over seeds; tokens heard is the exponential of "
+        f"{made['recipe']['epochs']} epochs; {kind}. Accuracy on the {made['judged_on']} split, under a condition the "
+        "mean over its severities; ± is half the 95 % Student interval over seeds; tokens heard is the exponential of "
         "the map's entropy, distances are relative, both means over layers."
     )
 
@@ -110,7 +120,7 @@ def refreshed(text: str, comparison: Comparison) -> str:
         raise ValueError(f"README must hold the marks {BEGIN} and {END}, in this order")
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1]
-    return f"{before}{BEGIN}\n{markdown(comparison)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{brief(comparison)}\n{END}{after}"
 
 
 def _share(value: float) -> str:

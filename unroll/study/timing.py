@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from unroll import validate
 from unroll.attention import Attention
 from unroll.registry import suggest
+from unroll.study.memory import peak_bytes
 
 Work = Callable[[], object]
 _PEAK = "(one large product)"
@@ -117,7 +118,8 @@ def cost_table(
     """Time forward and backward of each layer and return one row a layer and shape.
 
     The share of the matmul bound is the time that the layer's matrix products would take at the speed of one large
-    product in the same rounds, over the time it took; a fused attention kernel's products are not all counted.
+    product in the same rounds, over the time it took; a fused attention kernel's products are not all counted. What is
+    kept is what a forward pass keeps for the backward one; the peak is that of both passes together, weights included.
 
     Args:
         layers: makes the layers of one shape; one of them must be called "softmax".
@@ -138,6 +140,7 @@ def cost_table(
         upstream = torch.randn_like(x)
         works = {name: forward_backward(layer.to(x.device), x, upstream) for name, layer in made.items()}
         kept = {name: kept_bytes(layer, x) for name, layer in made.items()}
+        peaks = {name: peak_bytes(work, x.device) for name, work in works.items()}
         works["(bare projections)"] = matrix_products(made["softmax"], x)
         flops = {name: matmul_flops(work) for name, work in works.items()}
         works[_PEAK], flops[_PEAK] = peak_flops(x.device), 2 * 2048**3
@@ -148,6 +151,7 @@ def cost_table(
             rows.append(
                 {
                     "shape": str(shape),
+                    "tokens": shape.tokens,
                     "layer": name,
                     "ratio to softmax": statistics.median(ratios),
                     "lowest": min(ratios),
@@ -155,6 +159,7 @@ def cost_table(
                     "milliseconds": 1e3 * statistics.median(spent),
                     "share of matmul bound": flops[name] / bound / statistics.median(spent),
                     "kept, ratio to softmax": kept[name] / kept["softmax"] if name in kept else None,
+                    "peak, ratio to softmax": peaks[name] / peaks["softmax"] if name in peaks else None,
                 }
             )
     return pd.DataFrame(rows)

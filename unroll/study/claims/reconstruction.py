@@ -1,34 +1,12 @@
 """Claims about attention as sparse reconstruction."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
-from unroll.study.claims.claim import Claim, Estimate, NotThereError, claims
-from unroll.study.claims.evidence import Difference, Level, estimate, read
+from unroll.study.claims.claim import Claim, claims
+from unroll.study.claims.evidence import Difference, Level
 
 _SHI = "Shi et al. 2022 (VARS)"
 _PUBLISHED = "vars-d, published"
 _STUDY = "python -m unroll study --preset vars --networks"
 _NETWORKS = "one small vision transformer on 5,000 digits, trained with each"
-
-
-@dataclass(frozen=True)
-class Steps:
-    """What the same weights gain by ``ours`` in the place of ``theirs``, two solvers, under one condition."""
-
-    ours: str
-    theirs: str
-    condition: str
-
-    def __call__(self, results: Path) -> Estimate:
-        table = read(results, "vars/solvers-vars-d.csv")
-        table = table if "seed" in table else table.assign(seed=0)  # one network, as the command judges it
-        part = table[table.condition == self.condition]
-        accuracies = part.pivot_table(index="seed", columns="solver", values="accuracy")
-        for solver in (self.ours, self.theirs):
-            if solver not in accuracies:
-                raise NotThereError(f"the table has no {solver!r} under {self.condition!r}")
-        return estimate(accuracies[self.ours], accuracies[self.theirs], "points")
 
 
 claims.register("vars-noise")(
@@ -95,14 +73,5 @@ claims.register("sparse-code")(
         _STUDY,
         Level("vars", "vars-d", "exact zeros", "of the code"),
         threshold=0.2,
-    )
-)
-claims.register("more-steps")(
-    Claim(
-        "More thinking helps under noise: the same weights gain by more steps of their solver.",
-        "our own question",
-        "accuracy of vars-d, trained with five steps, under Gaussian noise with ten less that with five",
-        "python -m unroll solvers results/vars/networks/vars-d.safetensors --out results/vars/solvers-vars-d.csv",
-        Steps("10 plain steps", "5 plain steps", "gaussian noise"),
     )
 )
