@@ -16,6 +16,7 @@ from unroll.study.claims.evidence import by_seed
 from unroll.study.claims.identities import EXACT, largest
 from unroll.study.claims.laptop import Masking, Tempered
 from unroll.study.claims.recovery import Decibels
+from unroll.study.claims.table import NUMBERS, read_claims
 from unroll.study.series import SeriesRecipe, SeriesSettings, run_series_study
 
 ROOT = Path(__file__).parents[1]
@@ -83,15 +84,14 @@ def test_claims_are_told_in_full():
 
 
 def test_committed_claims_are_those_of_the_committed_results(judged):
-    numbers = ["value", "low", "high", "effect"]
-    committed = pd.read_csv(RESULTS / "claims.csv", keep_default_na=False, na_values=dict.fromkeys(numbers, ""))
+    committed = read_claims(RESULTS / "claims.csv")
     live = [claims[name].live for name in committed.name]
     assert committed.name.tolist() == list(claims)
     # What is below an identity's tolerance is rounding, which differs from machine to machine.
     assert (committed[live].value < EXACT).all()
     pd.testing.assert_frame_equal(
-        committed.assign(**{column: committed[column].mask(live, 0) for column in numbers}),
-        judged.assign(**{column: judged[column].mask(live, 0) for column in numbers}),
+        committed.assign(**{column: committed[column].mask(live, 0) for column in NUMBERS}),
+        judged.assign(**{column: judged[column].mask(live, 0) for column in NUMBERS}),
         rtol=1e-4,
         check_dtype=False,
     )

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from unroll.study.claims.table import judge_claims, told
+from unroll.study.claims.table import judge_claims, read_claims, told
 from unroll.study.files import write_aside, write_table
 
 
@@ -14,7 +14,8 @@ def judge(options: argparse.Namespace) -> None:
     print(shown.to_string(index=False, float_format="{:.3g}".format, na_rep="-"))  # noqa: T201
     out = options.out or options.results / "claims.csv"
     write_table(out, table)
-    write_aside(out.with_suffix(".md"), lambda path: path.write_text(told(table)))
+    written = read_claims(out)  # what is told is what the table says, down to how its last digit rounds
+    write_aside(out.with_suffix(".md"), lambda path: path.write_text(told(written)))
     print(f"\nWritten to {out} and {out.with_suffix('.md')}")  # noqa: T201
 
 

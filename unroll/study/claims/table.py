@@ -9,6 +9,7 @@ import pandas as pd
 from unroll.study.claims.claim import Claim, Estimate, NotThereError, claims
 from unroll.study.statistics import Finding
 
+NUMBERS = ("value", "low", "high", "effect")
 _NAN = float("nan")
 _EMPTY = asdict(Estimate(_NAN, _NAN, _NAN, unit="", n=0, of=""))
 
@@ -33,6 +34,11 @@ def judge_claims(results: Path) -> pd.DataFrame:
     if not results.is_dir():
         raise FileNotFoundError(f"results must be a folder of results, got {results}, which does not exist")
     return pd.DataFrame([_row(name, claims[name], results) for name in claims])
+
+
+def read_claims(path: Path) -> pd.DataFrame:
+    """Return a table of claims as it was written, to six digits; numbers that are not there are NaN."""
+    return pd.read_csv(path, keep_default_na=False, na_values=dict.fromkeys(NUMBERS, ""))
 
 
 def told(table: pd.DataFrame) -> str:
