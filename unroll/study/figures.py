@@ -93,7 +93,9 @@ def corruptions(table: pd.DataFrame) -> Figure:
         sns.heatmap(cells, cbar_kws={"label": "test accuracy (%)"}, ax=axes, **style)
         axes.axvline(2, color="white", linewidth=8)
         axes.set(
-            xlabel="corruption, mean over five severities", ylabel="attention", title="What common corruptions cost"
+            xlabel="corruption, mean over five severities",
+            ylabel="attention",
+            title="Accuracy under the fifteen common corruptions",
         )
         axes.set_xticks(axes.get_xticks(), axes.get_xticklabels(), rotation=40, ha="right", rotation_mode="anchor")
     return figure

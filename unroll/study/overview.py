@@ -36,7 +36,10 @@ def convergence(table: pd.DataFrame) -> Figure:
     with theme():
         figure, axes = plt.subplots(1, 2, figsize=(13, _height(table)), sharey=True)
         _dots(axes[0], learned.rename("value").reset_index(), table)
-        axes[0].set(title="The network learns", xlabel=f"epochs until the training loss\nstays below {_LEARNED} nats")
+        axes[0].set(
+            title="How soon does the network learn?",
+            xlabel=f"epochs until the training loss\nstays below {_LEARNED} nats",
+        )
         axes[0].set_xlim(left=0)
         _dots(axes[1], stops, table, hollow=True)
         _dots(axes[1], after, table)
