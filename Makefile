@@ -13,7 +13,7 @@ help:
 	@echo "make study      train and compare on the shipped digits, under 8 minutes on two CPU cores: results/quick/"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones too"
-	@echo "make browser    run every notebook in JupyterLab in your Chromium, move every slider: pictures in runs/browser/"
+	@echo "make browser    run every notebook in JupyterLab in your Chromium, move every slider, open the book: pictures in runs/browser/"
 	@echo "make lab        open JupyterLab in notebooks/"
 	@echo "make lint       ruff check and ruff format --check"
 	@echo "make notebooks  execute every notebook in place"
@@ -48,7 +48,7 @@ test-slow: $(READY)
 	$(PYTEST)
 
 # Not among the tests: it takes a browser, which is the system's own and never downloaded, and minutes.
-browser: $(VENV)/browser
+browser: $(VENV)/browser book
 	$(BIN)/python -m pytest browser --capture=no
 
 $(VENV)/browser: $(READY)

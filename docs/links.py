@@ -45,7 +45,8 @@ def faults(site: Path) -> list[str]:
     found = []
     for path, page in pages.items():
         where = path.relative_to(site.resolve())
-        found += [f"{where}: {link} is loaded from elsewhere" for link in page.loads if _remote(link)]
+        foreign = (link for link in page.loads if _remote(link) and not link.startswith("data:"))  # in the page itself
+        found += [f"{where}: {link} is loaded from elsewhere" for link in foreign]
         for link in filter(lambda link: not _remote(link), page.links + page.loads):
             parts = urlsplit(link)
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
