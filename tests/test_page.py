@@ -42,7 +42,11 @@ class Reader(HTMLParser):
 def comparison() -> Comparison:
     entries = (Entry("softmax"), Entry("vars-d", label="<b>vars & co</b>"))
     made = run_study(Settings(entries, "digits", (0, 1), SHORT, SMALL))
-    rows = [{"attention": "softmax", "condition": "clean", "seed": seed, "accuracy": 90.0 + seed} for seed in (0, 1)]
+    rows = [
+        {"attention": "softmax", "temperature": heat, "condition": "clean", "seed": seed, "accuracy": 90.0 * heat + seed}
+        for heat in (0.5, 1.0)
+        for seed in (0, 1)
+    ]
     return Comparison(made.table, {**made.configuration, "probes": ["solvers"]}, {"solvers": pd.DataFrame(rows)})
 
 
@@ -64,7 +68,9 @@ def test_a_page_tells_all_that_decided_its_numbers(comparison):
     assert "<b>vars & co</b>" in read.text  # as text, never as a tag
     clean = comparison.summary().clean["softmax"]
     assert re.search(rf"softmax\s+{clean:#.3g}\s", read.text)
-    assert re.search(r"softmax\s+clean\s+90\.5\s", read.text)  # the further table, mean over seeds
+    # The further table: a mean over seeds for each temperature, which is a number too, but not one to be averaged.
+    assert re.search(r"softmax\s+0\.500\s+clean\s+45\.5\s", read.text)
+    assert re.search(r"softmax\s+1\.00\s+clean\s+90\.5\s", read.text)
     assert "Settings of its own" in read.text
 
 

@@ -64,11 +64,10 @@ def write_page(comparison: Comparison, folder: Path) -> Path:
 
 
 def _averaged(further: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield each further table as means over seeds and images, a row for each of its other columns."""
+    """Yield each further table with accuracies as means over seeds, a row for each of its other columns."""
     for title, table in further.items():
-        words = [column for column in table if column != "seed" and not pd.api.types.is_float_dtype(table[column])]
-        numbers = [column for column in table if pd.api.types.is_float_dtype(table[column])]
-        yield title, table.groupby(words, sort=False, dropna=False)[numbers].mean().reset_index()
+        asked = [column for column in table if column not in ("seed", "accuracy")]
+        yield title, table.groupby(asked, sort=False, dropna=False).accuracy.mean().reset_index()
 
 
 def _shown(table: pd.DataFrame) -> dict[str, list]:

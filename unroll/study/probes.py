@@ -8,7 +8,8 @@ from unroll.registry import Registry
 from unroll.study.data import Split
 from unroll.study.networks import Network
 
-# From the networks of one seed by their labels, and the split that is judged on, to a table with a column "attention".
+# From the networks of one seed by their labels, and the split that is judged on, to a table with "attention" and
+# "accuracy" (%) among its columns.
 Probe = Callable[[Mapping[str, Network], Split], pd.DataFrame]
 
 probes: Registry[Probe] = Registry("probe")
