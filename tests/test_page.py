@@ -43,7 +43,13 @@ def comparison() -> Comparison:
     entries = (Entry("softmax"), Entry("vars-d", label="<b>vars & co</b>"))
     made = run_study(Settings(entries, "digits", (0, 1), SHORT, SMALL))
     rows = [
-        {"attention": "softmax", "temperature": heat, "condition": "clean", "seed": seed, "accuracy": 90.0 * heat + seed}
+        {
+            "attention": "softmax",
+            "temperature": heat,
+            "condition": "clean",
+            "seed": seed,
+            "accuracy": 90.0 * heat + seed,
+        }
         for heat in (0.5, 1.0)
         for seed in (0, 1)
     ]
