@@ -184,8 +184,8 @@ def test_benchmark_writes_its_table_and_environment(tmp_path):
 
 
 def test_more_tokens_take_more_memory_where_cost_is_quadratic():
-    kept_small = {"softmax": create("softmax", dim=8, heads=2), "evolving": create("evolving", dim=8, heads=2)}
-    table = cost_table(lambda shape: kept_small, shapes=[Shape(1, n, 8, 2) for n in (16, 256)], rounds=1)
+    layers = {"softmax": create("softmax", dim=8, heads=2), "evolving": create("evolving", dim=8, heads=2)}
+    table = cost_table(lambda shape: layers, shapes=[Shape(1, n, 8, 2) for n in (16, 256)], rounds=1)
     peaks = table.pivot_table(index="tokens", columns="layer", values="peak, ratio to softmax")
     assert peaks.softmax.eq(1).all()
     assert peaks.evolving[256] > 2 * peaks.evolving[16] > 2

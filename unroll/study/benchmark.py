@@ -18,6 +18,11 @@ from unroll.study.timing import SHAPES, Shape, cost_table, growth_table
 
 TABLE, GROWTH, ENVIRONMENT, PICTURE = "attention_cost.csv", "growth.csv", "attention_cost.json", "attention_cost.png"
 TOKENS = (1024, 4096, 16384)
+# What is drawn of a table of costs, and the title that it is drawn under.
+_COSTS = {
+    "ratio to softmax": "Time, forward and backward",
+    "peak, ratio to softmax": "Memory at its peak",
+}
 
 
 def layers(shape: Shape) -> dict[str, Attention]:
@@ -61,9 +66,3 @@ def cost_figure(table: pd.DataFrame) -> Figure:
             axis.tick_params(axis="x", which="minor", labelbottom=False)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
     return figure
-
-
-_COSTS = {
-    "ratio to softmax": "Time, forward and backward",
-    "peak, ratio to softmax": "Memory at its peak",
-}
