@@ -123,3 +123,15 @@ def test_a_network_is_inspected_by_the_maps_that_it_uses():
     assert looked["attended distance"].tolist() == pytest.approx(
         torch.cat([attended_distance(one, network.model.grid).mean(0) for one in maps]).tolist()
     )
+
+
+@pytest.mark.parametrize("name", ["vars-d", "vars-s", "vars-sd", "hopfield"])
+@pytest.mark.parametrize("listeners", [[0], [8, 2, 2]])
+def test_rows_asked_for_are_those_of_the_whole_map(name, listeners):
+    torch.manual_seed(0)
+    layer = create(name, dim=8, heads=2, grid=(3, 3) if name in ("vars-s", "vars-sd") else None).double()
+    x = torch.randn(2, 9, 8, dtype=torch.float64)
+    torch.testing.assert_close(layer.attention_map(x, listeners=listeners), layer.attention_map(x)[:, :, listeners])
+    for wrong in ([9], [-1], []):
+        with pytest.raises(ValueError, match=r"listeners must be tokens between 0 and 8, at least one, got \["):
+            layer.attention_map(x, listeners=wrong)

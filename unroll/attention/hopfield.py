@@ -1,12 +1,13 @@
 """Hopfield attention: queries fall towards the keys that they resemble before they read the values."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from torch import Tensor
 
 from unroll import validate
 from unroll.attention.base import Traits, hide_tokens
-from unroll.attention.iterative import IterativeAttention, Readout
+from unroll.attention.iterative import IterativeAttention, Readout, rows_of
 from unroll.attention.registry import register
 from unroll.problems import Hopfield
 from unroll.solvers import Solver, Unrolled
@@ -53,10 +54,19 @@ class HopfieldAttention(IterativeAttention):
         problem = Hopfield(patterns=k, queries=hide_tokens(q, mask), beta=self.beta, mask=heard)
         return problem, lambda code: problem.association(code) @ v
 
-    def attention_map(self, x: Tensor, mask: Tensor | None = None) -> Annotated[Tensor, "B H N N"]:
-        """Return the association of the settled queries with the keys: rows sum to 1."""
+    def attention_map(
+        self, x: Tensor, mask: Tensor | None = None, listeners: Sequence[int] | None = None
+    ) -> Annotated[Tensor, "B H N N"]:
+        """Return the association of the settled queries with the keys: rows sum to 1.
+
+        ``listeners`` are the tokens whose rows are wanted, all of them if None.
+
+        Raises:
+            ValueError: when a listener is none of the tokens.
+        """
         problem, _ = self.bind(x, mask)
-        return hide_tokens(problem.association(self.solver(problem).value), mask)
+        association = hide_tokens(problem.association(self.solver(problem).value), mask)
+        return association[:, :, rows_of(listeners, x.shape[1])]
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, beta={self.beta:g}, solver={self.solver}"

@@ -125,7 +125,13 @@ class IterativeAttention(Attention):
         compilable = type(self).traits.compilable and isinstance(solver, Unrolled)
         self.traits = replace(self.traits, compilable=compilable)
 
-    def attention_map(self, x: Tensor, mask: Tensor | None = None, carry: Carry | None = None) -> Tensor:
+    def attention_map(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        carry: Carry | None = None,
+        listeners: Sequence[int] | None = None,
+    ) -> Tensor:
         r"""Return the derivative of output i by value j of the computation actually run, [B, H, N, N]; signed.
 
         .. math:: A_{ij} = \frac1D \sum_d \frac{\partial\, o_{id}}{\partial\, v_{jd}}
@@ -134,6 +140,11 @@ class IterativeAttention(Attention):
         for problems in Gram form, ``correlation = F'V``: the derivative by the correlation, from one back-propagation
         an output token (one an entry, where the penalty ties columns together), is multiplied by F: by
         ``readout.synthesis`` where the readout has one, else by the readout itself. It needs no graph of the caller's.
+
+        ``listeners`` are the tokens whose rows are wanted, all of them if None: a row costs an N-th of the whole map.
+
+        Raises:
+            ValueError: when a listener is none of the tokens.
         """
         with torch.enable_grad():
             problem, readout = self.bind(x.detach(), mask, self._start(carry))
@@ -147,6 +158,18 @@ class IterativeAttention(Attention):
                 (slope,) = torch.autograd.grad(outputs[:, :, i, group].sum(), correlation, retain_graph=True)
                 return slope[..., group].sum(-1, keepdim=True) / self.head_dim
 
-            rows = [sum(slopes(i, group) for group in groups) for i in range(outputs.shape[2])]
+            rows = [sum(slopes(i, group) for group in groups) for i in rows_of(listeners, outputs.shape[2])]
         with torch.no_grad():
             return getattr(readout, "synthesis", readout)(torch.cat(rows, dim=-1)).mT
+
+
+def rows_of(listeners: Sequence[int] | None, tokens: int) -> list[int]:
+    """Return the rows of a map that are wanted, all of them if ``listeners`` is None.
+
+    Raises:
+        ValueError: when a listener is none of the tokens.
+    """
+    rows = list(range(tokens)) if listeners is None else list(listeners)
+    if not rows or not all(0 <= row < tokens for row in rows):
+        raise ValueError(f"listeners must be tokens between 0 and {tokens - 1}, at least one, got {listeners!r}")
+    return rows

@@ -1,5 +1,6 @@
 """VARS with a static dictionary: tokens reconstruct their values from learned filters that may stand anywhere."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 
 from unroll import validate
 from unroll.attention.base import Traits
-from unroll.attention.iterative import IterativeAttention, Readout
+from unroll.attention.iterative import IterativeAttention, Readout, rows_of
 from unroll.attention.registry import register
 from unroll.problems import L1, ConvolutionalReconstruction, filtered, real_spectrum
 from unroll.solvers import Solver, Unrolled
@@ -95,15 +96,23 @@ class VarsS(IterativeAttention):
     ) -> tuple[ConvolutionalReconstruction, Readout]:
         return self._pose(self.project(x, mask)[-1])
 
-    def attention_map(self, x: Tensor, mask: Tensor | None = None) -> Annotated[Tensor, "B 1 N N"]:
-        """Return the derivative of output i by value j of the computation actually run, averaged over channels."""
+    def attention_map(
+        self, x: Tensor, mask: Tensor | None = None, listeners: Sequence[int] | None = None
+    ) -> Annotated[Tensor, "B 1 N N"]:
+        """Return the derivative of output i by value j of the computation actually run, averaged over channels.
+
+        ``listeners`` are the tokens whose rows are wanted, all of them if None.
+
+        Raises:
+            ValueError: when a listener is none of the tokens.
+        """
         with torch.enable_grad():
             v = self.project(x.detach(), mask)[-1].detach().requires_grad_()
             problem, readout = self._pose(v)
             outputs = readout(self.solver(problem).value)
             rows = [
                 torch.autograd.grad(outputs[:, :, i].sum(), v, retain_graph=True)[0].mean((1, 3))
-                for i in range(outputs.shape[2])
+                for i in rows_of(listeners, outputs.shape[2])
             ]
         return torch.stack(rows, dim=1)[:, None]
 

@@ -50,7 +50,8 @@ def heard_by(model: ImageModel, image: Tensor, patch: int, solver: Solver, layer
     with torch.no_grad():
         x = model.attention_inputs(image[None].to(model.mean.device))[layer]
     attention = attention.with_solver(solver)
-    return attention.attention_map(x)[0, :, patch].mean(0).view(rows, columns).cpu(), attention.solve(x)
+    row = attention.attention_map(x, listeners=[patch])[0].mean(0)
+    return row.view(rows, columns).cpu(), attention.solve(x)
 
 
 def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None) -> None:
