@@ -1,12 +1,12 @@
 """Pictures of who hears whom: one row of an attention map over the image, and how it settles step by step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -88,14 +88,21 @@ def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None)
     axis.grid(visible=False)
 
 
-def settling(model: ImageModel, image: Tensor, patch: int, steps: Sequence[int] = STEPS) -> Figure:
+def settling(
+    model: ImageModel,
+    images: Mapping[str, Tensor],
+    patch: int,
+    steps: Sequence[int] = STEPS,
+    onto: FigureBase | None = None,
+) -> FigureBase:
     """Draw what one patch hears in the first layer after more and more solver steps, weights unchanged.
 
     Args:
         model: a vision transformer whose attention is iterative.
-        image: [channels, height, width].
+        images: what the rows of pictures show, and are called: [channels, height, width] each.
         patch: index of the patch that listens, row by row.
         steps: numbers of solver steps, a picture each.
+        onto: the figure, or part of one, to draw on; None makes one.
 
     Raises:
         ValueError: when the patch is not on the grid, or the attention is not iterative.
@@ -103,16 +110,19 @@ def settling(model: ImageModel, image: Tensor, patch: int, steps: Sequence[int] 
     Example:
         >>> from unroll import ViT
         >>> model = ViT("vars-d", image_size=(8, 8), patch=2, dim=16, depth=1, heads=2)
-        >>> len(settling(model, torch.rand(1, 8, 8), patch=5, steps=(1, 5)).axes)
+        >>> len(settling(model, {"noise": torch.rand(1, 8, 8)}, patch=5, steps=(1, 5)).axes)
         3
     """
     with theme():
-        figure, axes = plt.subplots(1, len(steps) + 1, figsize=(2.3 * (len(steps) + 1), 2.9))
-        draw_heard(axes[0], image, patch)
-        axes[0].set_title("image")
-        for axis, count in zip(axes[1:], steps, strict=True):
-            row, solution = heard_by(model, image, patch, Unrolled(count))
-            draw_heard(axis, image, patch, row)
+        if onto is None:
+            onto = plt.figure(figsize=(2.3 * (len(steps) + 1), 2.3 * len(images) + 0.5))
+        grid = onto.subplots(len(images), len(steps) + 1, squeeze=False)
+        for (name, image), axes in zip(images.items(), grid, strict=True):
+            draw_heard(axes[0], image, patch)
+            axes[0].set_ylabel(name)
+            for axis, count in zip(axes[1:], steps, strict=True):
+                row, _ = heard_by(model, image, patch, Unrolled(count))
+                draw_heard(axis, image, patch, row)
+        for axis, count in zip(grid[0, 1:], steps, strict=True):
             axis.set_title(f"{count} step{'s' * (count > 1)}")
-            axis.set_xlabel(f"residual {solution.trace.residual[-1].item():.2g}")
-    return figure
+    return onto
