@@ -55,10 +55,15 @@ class Verdict:
 
     def __str__(self) -> str:
         word = {True: "pass", False: "FAIL", None: "  - "}[self.passed]
-        shown = self.measured if isinstance(self.measured, str) else f"{self.measured:.1e}"
-        limit = "" if self.passed is None else f"  (at most {self.tolerance:.0e})"
         remedy = f"\n        remedy: {self.remedy}" if self.passed is False else ""
-        return f"  {word}  {self.rule:40}{shown}{limit}{remedy}"
+        return f"  {word}  {self.rule:40}{self._outcome()}".rstrip() + remedy
+
+    def _outcome(self) -> str:
+        """Return what was measured and what would pass; a rule without room in between says all in its first word."""
+        if self.passed and self.tolerance == 0:
+            return ""
+        shown = self.measured if isinstance(self.measured, str) else f"{self.measured:.1e}"
+        return shown if self.passed is None else f"{shown}  (at most {self.tolerance:.0e})"
 
 
 @dataclass(frozen=True)

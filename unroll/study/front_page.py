@@ -1,4 +1,4 @@
-"""The README's picture: a small network is trained, and its first layer is watched while the solver runs."""
+"""The README's picture: a small network is trained, and the map of its first layer is watched while the solver runs."""
 
 from typing import Annotated
 
@@ -12,59 +12,78 @@ from unroll.models import ImageModel
 from unroll.study.corruptions import corrupt
 from unroll.study.data import Split, load
 from unroll.study.entries import Entry, Size, build
-from unroll.study.maps import STEPS, settling
+from unroll.study.maps import STEPS, draw_heard
 from unroll.study.metrics import normalised
 from unroll.study.processes import pick_device
 from unroll.study.recipe import Recipe
 from unroll.study.style import theme
 from unroll.study.training import seed_everything, train
 
-DIGIT, PATCH = 3, 24
-NOISE, WATCHED = 4, 200  # severity; test images of the curves
+EPOCHS, NOISE, WATCHED = 12, 4, 200  # NOISE: severity; WATCHED: the first test digits
 INK = 0.2  # mean grey from which on a patch counts as stroke
 
 
-def picture(epochs: int = 12) -> Figure:
-    """Train two blocks of ``vars-d`` on mnist5k; draw what a patch of a test digit hears, clean and noisy, step by step.
+def picture() -> Figure:
+    """Train two blocks of ``vars-d`` on mnist5k and draw what the patches of a stroke hear of one another.
 
-    Beside it, over many test digits: how much of what the patches of the stroke hear comes from the stroke.
+    To the left the first test digit, clean and noisy, after more and more solver steps, weights unchanged; to the right
+    the share of what they hear that comes from the stroke, over the first test digits. What a patch hears of itself is
+    left out of both.
     """
     data = load("mnist5k")
     generator = seed_everything(0)
     model = build(Entry("vars-d"), data, Size(depth=2)).to(pick_device())
-    train(model, data.train, Recipe(epochs=epochs), generator, label="the README's picture")
+    train(model, data.train, Recipe(epochs=EPOCHS), generator, label="the README's picture")
     clean = data.test.first(WATCHED)
-    seen = {"clean": clean, "noise": corrupt(clean, "gaussian noise", NOISE)}
     stroke = functional.adaptive_avg_pool2d(clean.images, model.grid).flatten(1) > INK
+    seen = {"clean": clean, "noise": corrupt(clean, "gaussian noise", NOISE)}
+    heard = {name: heard_of_others(model, split) for name, split in seen.items()}
     with theme():
-        figure = plt.figure(figsize=(16, 4.6))
+        figure = plt.figure(figsize=(16, 4.8))
         left, right = figure.subfigures(1, 2, width_ratios=[3, 1])
-        settling(model, {name: split.images[DIGIT] for name, split in seen.items()}, PATCH, onto=left)
-        axis = right.subplots()
-        for (name, split), style in zip(seen.items(), ("o-", "s--"), strict=True):
-            shares = [loyalty(stage, stroke) for stage in course(model, split)]
-            axis.plot(STEPS, [100 * share for share in shares], style, label=name)
-        chance = 100 * stroke.float().mean().item()
-        axis.axhline(chance, color="#4d4d4d", linestyle=":", label="chance")
-        axis.set(xscale="log", xticks=STEPS, xticklabels=STEPS, ylim=(0, None))
-        axis.set(xlabel="solver steps", ylabel="%", title="a stroke's share\nof what strokes hear")
-        axis.legend()
+        rows, curves = left.subplots(2, len(STEPS) + 1), right.subplots()
+        for (name, split), axes in zip(seen.items(), rows, strict=True):
+            draw_heard(axes[0], split.images[0], None)
+            axes[0].set_ylabel(name)
+            for axis, course in zip(axes[1:], heard[name], strict=True):
+                draw_heard(axis, clean.images[0], None, course[0, stroke[0]].mean(0).view(model.grid))
+        for axis, steps in zip(rows[0, 1:], STEPS, strict=True):
+            axis.set_title(f"{steps} step{'s' * (steps > 1)}")
+        left.suptitle("What the patches of the stroke hear of one another")
+        for (name, course), style in zip(heard.items(), ("o-", "s--"), strict=True):
+            curves.plot(STEPS, [100 * loyalty(stage, stroke) for stage in course], style, label=name)
+        curves.axhline(100 * chance(stroke), color="#4d4d4d", linestyle=":", label="by chance")
+        curves.set(xscale="log", xlabel="solver steps", xticks=STEPS, xticklabels=STEPS)
+        curves.set(ylim=(0, None), ylabel=f"%, mean of {WATCHED} digits", title="How much of it from the stroke")
+        curves.legend(loc="lower right")
     return figure
 
 
 @torch.no_grad()
-def course(model: ImageModel, split: Split) -> Annotated[Tensor, "S B H N N"]:
-    """Return the maps of the first layer after each number of steps."""
-    (x, *_) = model.attention_inputs(split.images.to(model.mean.device))
-    return model.blocks[0].attention.attention_course(x, STEPS).cpu()
+def heard_of_others(model: ImageModel, split: Split) -> Annotated[Tensor, "S B N N"]:
+    """Return the map of the first layer after each number of steps: heads averaged, and nothing on the diagonal."""
+    x, *_ = model.attention_inputs(split.images.to(model.mean.device))
+    maps = model.blocks[0].attention.attention_course(x, STEPS).mean(dim=2).cpu()
+    maps.diagonal(dim1=-2, dim2=-1).zero_()
+    return maps
 
 
-def loyalty(maps: Annotated[Tensor, "B H N N"], group: Annotated[Tensor, "B N"]) -> float:
-    """Return which share of \\|A\\| a group's tokens give to their group, the mean over them.
+def loyalty(maps: Annotated[Tensor, "B N N"], group: Annotated[Tensor, "B N"]) -> float:
+    """Return which share of what a group's tokens hear comes from their group, the mean over them.
 
     Example:
-        >>> loyalty(torch.full((1, 1, 4, 4), 0.25), torch.tensor([[True, False, False, False]]))
+        >>> loyalty(torch.full((1, 4, 4), 0.25), torch.tensor([[True, False, False, False]]))
         0.25
     """
-    given = (normalised(maps).mean(dim=1) * group[:, None, :]).sum(dim=-1)
-    return given[group].mean().item()
+    return (normalised(maps) * group[:, None, :]).sum(dim=-1)[group].mean().item()
+
+
+def chance(group: Annotated[Tensor, "B N"]) -> float:
+    """Return that share for a map that hears all others alike.
+
+    Example:
+        >>> chance(torch.tensor([[True, True, False]]))
+        0.5
+    """
+    others = 1 - torch.eye(group.shape[1]).expand(len(group), -1, -1)
+    return loyalty(others, group)

@@ -1,12 +1,12 @@
 """Pictures of who hears whom: one row of an attention map over the image, and how it settles step by step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import FigureBase
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -54,7 +54,7 @@ def heard_by(model: ImageModel, image: Tensor, patch: int, solver: Solver, layer
     return row.view(rows, columns).cpu(), attention.solve(x)
 
 
-def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None) -> None:
+def draw_heard(axis: Axes, image: Tensor, patch: int | None, row: Tensor | None = None) -> None:
     """Draw an image in grey; or one row of a map in colour, the image's outline over it and the listening patch framed.
 
     Red raises the patch's output, blue lowers it; colours are scaled to the largest magnitude of this row.
@@ -62,7 +62,7 @@ def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None)
     Args:
         axis: where to draw.
         image: [channels, height, width], from 0 to 1.
-        patch: index of the patch that listens, row by row.
+        patch: index of the patch that listens, row by row; None frames none.
         row: its row of the map on the grid of patches, [rows, columns]; None draws the image.
 
     Example:
@@ -80,29 +80,23 @@ def draw_heard(axis: Axes, image: Tensor, patch: int, row: Tensor | None = None)
         axis.imshow(row.numpy(), cmap="RdBu_r", vmin=-peak, vmax=peak, extent=(0, width, height, 0))
         centres = np.arange(width) + 0.5, np.arange(height) + 0.5
         axis.contour(*centres, grey, levels=[0.5], colors="#4d4d4d", linewidths=1.5)
-        side = height / row.shape[0]
-        y, x = divmod(patch, row.shape[1])
-        frame = Rectangle((side * x, side * y), side, side, fill=False, edgecolor="black", linewidth=3)
-        axis.add_patch(frame)
+        if patch is not None:
+            side = height / row.shape[0]
+            y, x = divmod(patch, row.shape[1])
+            frame = Rectangle((side * x, side * y), side, side, fill=False, edgecolor="black", linewidth=3)
+            axis.add_patch(frame)
     axis.set(xticks=[], yticks=[])
     axis.grid(visible=False)
 
 
-def settling(
-    model: ImageModel,
-    images: Mapping[str, Tensor],
-    patch: int,
-    steps: Sequence[int] = STEPS,
-    onto: FigureBase | None = None,
-) -> FigureBase:
+def settling(model: ImageModel, image: Tensor, patch: int, steps: Sequence[int] = STEPS) -> Figure:
     """Draw what one patch hears in the first layer after more and more solver steps, weights unchanged.
 
     Args:
         model: a vision transformer whose attention is iterative.
-        images: what the rows of pictures show, and are called: [channels, height, width] each.
+        image: [channels, height, width].
         patch: index of the patch that listens, row by row.
         steps: numbers of solver steps, a picture each.
-        onto: the figure, or part of one, to draw on; None makes one.
 
     Raises:
         ValueError: when the patch is not on the grid, or the attention is not iterative.
@@ -110,19 +104,16 @@ def settling(
     Example:
         >>> from unroll import ViT
         >>> model = ViT("vars-d", image_size=(8, 8), patch=2, dim=16, depth=1, heads=2)
-        >>> len(settling(model, {"noise": torch.rand(1, 8, 8)}, patch=5, steps=(1, 5)).axes)
+        >>> len(settling(model, torch.rand(1, 8, 8), patch=5, steps=(1, 5)).axes)
         3
     """
     with theme():
-        if onto is None:
-            onto = plt.figure(figsize=(2.3 * (len(steps) + 1), 2.3 * len(images) + 0.5))
-        grid = onto.subplots(len(images), len(steps) + 1, squeeze=False)
-        for (name, image), axes in zip(images.items(), grid, strict=True):
-            draw_heard(axes[0], image, patch)
-            axes[0].set_ylabel(name)
-            for axis, count in zip(axes[1:], steps, strict=True):
-                row, _ = heard_by(model, image, patch, Unrolled(count))
-                draw_heard(axis, image, patch, row)
-        for axis, count in zip(grid[0, 1:], steps, strict=True):
+        figure, axes = plt.subplots(1, len(steps) + 1, figsize=(2.3 * (len(steps) + 1), 2.9))
+        draw_heard(axes[0], image, patch)
+        axes[0].set_title("image")
+        for axis, count in zip(axes[1:], steps, strict=True):
+            row, solution = heard_by(model, image, patch, Unrolled(count))
+            draw_heard(axis, image, patch, row)
             axis.set_title(f"{count} step{'s' * (count > 1)}")
-    return onto
+            axis.set_xlabel(f"residual {solution.trace.residual[-1].item():.2g}")
+    return figure
