@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 import unroll
@@ -95,10 +96,15 @@ def requirements() -> dict[str, dict[str, Requirement]]:
 
 def test_environment_yml_asks_for_what_pyproject_asks_for():
     *listed, by_pip = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    asked = [line for line in listed if line != "pip"] + by_pip["pip"]
-    conda = {CONDA.get(r.name, r.name): str(r.specifier) for r in map(Requirement, asked)}
+    *rest, package = by_pip["pip"]
+    assert package == "-e ."  # or nothing could import unroll on Binder
+    asked = [line for line in listed if line != "pip"] + rest
     python = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
-    pip = {"python": python}
+    (version,) = (line.removeprefix("python=") for line in asked if line.startswith("python="))
+    assert Version(version) in SpecifierSet(python)
+    asked.remove(f"python={version}")  # conda's way to name one version
+    conda = {CONDA.get(r.name, r.name): str(r.specifier) for r in map(Requirement, asked)}
+    pip = {}
     for group in requirements().values():
         pip |= {name: str(r.specifier) for name, r in group.items()}
     assert conda == pip

@@ -8,6 +8,8 @@ from unroll.study import figures
 from unroll.study.series.verdict import critical_difference, ranks
 from unroll.study.style import markers, palette, theme
 
+PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}  # so that no line crosses a name
+
 
 def ranking(table: pd.DataFrame) -> Figure:
     """Draw the average rank of each model over the sets, the best on the left, and the critical difference."""
@@ -19,7 +21,9 @@ def ranking(table: pd.DataFrame) -> Figure:
         for row, (model, rank) in enumerate(average.items()):
             axis.vlines(rank, -row, 0.6, color=colours[model], linewidth=1, alpha=0.5)
             axis.plot(rank, -row, signs[model], color=colours[model])
-            axis.annotate(f"{model}  {rank:.2f}", (rank, -row), (10, 0), textcoords="offset points", va="center")
+            axis.annotate(
+                f"{model}  {rank:.2f}", (rank, -row), (10, 0), textcoords="offset points", va="center", bbox=PAPER
+            )
         for offset, (first, last) in enumerate(cliques(average, limit)):
             height = 0.7 + 0.3 * offset
             axis.plot(average.iloc[[first, last]], [height, height], color="#4d4d4d", linewidth=5, alpha=0.6)
