@@ -24,7 +24,7 @@ INK = 0.2  # mean grey from which on a patch counts as stroke
 
 
 def picture() -> Figure:
-    """Train two blocks of ``vars-d`` on mnist5k and draw what the patches of a stroke hear of one another.
+    """Train two blocks of ``vars-d`` on mnist5k and draw what the patches of a stroke hear.
 
     To the left the first test digit, clean and noisy, after more and more solver steps, weights unchanged; to the right
     the share of what they hear that comes from the stroke, over the first test digits. What a patch hears of itself is
@@ -47,14 +47,15 @@ def picture() -> Figure:
             axes[0].set_ylabel(name)
             for axis, course in zip(axes[1:], heard[name], strict=True):
                 draw_heard(axis, clean.images[0], None, course[0, stroke[0]].mean(0).view(model.grid))
+        rows[0, 0].set_title("image")
         for axis, steps in zip(rows[0, 1:], STEPS, strict=True):
             axis.set_title(f"{steps} step{'s' * (steps > 1)}")
-        left.suptitle("What the patches of the stroke hear of one another")
+        left.suptitle("What the patches of the stroke hear: each square is a patch, the redder the more")
         for (name, course), style in zip(heard.items(), ("o-", "s--"), strict=True):
             curves.plot(STEPS, [100 * loyalty(stage, stroke) for stage in course], style, label=name)
         curves.axhline(100 * chance(stroke), color="#4d4d4d", linestyle=":", label="by chance")
         curves.set(xscale="log", xlabel="solver steps", xticks=STEPS, xticklabels=STEPS)
-        curves.set(ylim=(0, None), ylabel=f"%, mean of {WATCHED} digits", title="How much of it from the stroke")
+        curves.set(ylim=(0, None), ylabel=f"share (%), mean of {WATCHED} digits", title="Heard from the stroke")
         curves.legend(loc="lower right")
     return figure
 

@@ -10,6 +10,7 @@ from unroll.study.gains import paired_gains
 from unroll.study.robustness import STANDARD, shown
 from unroll.study.statistics import ENOUGH, Finding, Paired
 
+DISTANCE = "distance to fixed point"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
@@ -33,7 +34,7 @@ def brief(comparison: Comparison) -> str:
 
 def _table(comparison: Comparison, conditions: tuple[str, ...]) -> list[str]:
     summary = comparison.summary()
-    sparse = {"zeros in the code": "exact zeros", "distance to the fixed point": "distance to fixed point"}
+    sparse = {"zeros in the code": "exact zeros", "distance to the fixed point": DISTANCE}
     # Columns without a number are left out, where no attention has a code.
     sparse = {title: column for title, column in sparse.items() if summary[column].notna().any()}
     errors = {"mCE (%)": "mCE"} if "mCE" in summary else {}
@@ -84,9 +85,14 @@ def _told(found: Paired | None) -> str:
     if found is None:
         return Finding.NOT_RUN.gain
     if found.seeds < ENOUGH:
-        return f"{found.mean:+.1f} ({found.span.low:+.1f} to {found.span.high:+.1f})"
+        return f"{_points(found.mean)} ({_points(found.span.low)} to {_points(found.span.high)})"
     verdict = f", {Finding.UNSEEN.gain}" if found.finding is Finding.UNSEEN else ""
-    return f"{found.mean:+.1f} ({found.student.low:+.1f} to {found.student.high:+.1f}{verdict})"
+    return f"{_points(found.mean)} ({_points(found.student.low)} to {_points(found.student.high)}{verdict})"
+
+
+def _points(gain: float) -> str:
+    """Return points with their sign, and with a second digit where one would hide on which side of zero they are."""
+    return f"{gain:+.1f}" if abs(gain) >= 0.05 else f"{gain:+.2f}"
 
 
 def describe(comparison: Comparison) -> str:
@@ -96,12 +102,18 @@ def describe(comparison: Comparison) -> str:
     kind = "a demonstration: one seed carries no verdict" if seeds == 1 else f"{seeds} seeds, too few for a verdict"
     if seeds >= ENOUGH:
         kind = f"{seeds} seeds"
+    relative = ", distances are relative, both means over layers" if _measured(comparison) else ", a mean over layers"
     return (
         f"{made['data']}, a vision transformer of width {size['dim']} and depth {size['depth']}, "
         f"{made['recipe']['epochs']} epochs; {kind}. Accuracy on the {made['judged_on']} split, under a condition the "
         "mean over its severities; ± is half the 95 % Student interval over seeds; tokens heard is the exponential of "
-        "the map's entropy, distances are relative, both means over layers."
+        f"the map's entropy{relative}."
     )
+
+
+def _measured(comparison: Comparison) -> bool:
+    """Whether any attention has a fixed point that it was held against."""
+    return bool(comparison.summary()[DISTANCE].notna().any())
 
 
 def refresh(readme: Path, comparison: Comparison) -> None:

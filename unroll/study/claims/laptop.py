@@ -185,7 +185,7 @@ claims.register("salient-patches")(
 )
 claims.register("gradients-not-masked")(
     Claim(
-        "Gradients are not masked: no transferred or black-box attack does more harm than PGD by a network's own.",
+        "Gradients are not masked: no other attack that was tried does more harm than PGD by a network's own gradient.",
         "Athalye, Carlini and Wagner 2018 (obfuscated gradients), as a check",
         "accuracy that the worst other attack leaves less that under PGD; the network with the smallest margin",
         _STUDY,
