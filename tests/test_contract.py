@@ -204,6 +204,7 @@ def test_report_reads_well():
     assert report.passed
     assert repr(report).splitlines()[0] == "softmax: all rules hold"
     assert re.search(r"  -   no silent mask +masks is declared\n", repr(report))
+    assert "  pass  shapes\n" in repr(report)  # kept or broken, with nothing in between to measure
     assert re.search(r"pass  batch independence +0.0e\+00  \(at most 1e-10\)\n", repr(report))
 
 

@@ -6,6 +6,7 @@ from unroll.solvers.check import check_solver
 from unroll.solvers.fista import FISTA
 from unroll.solvers.flow import AdjointError, Flow, StiffFlowError
 from unroll.solvers.implicit import Implicit
+from unroll.solvers.loop import run
 from unroll.solvers.solution import BackwardReport, NotConvergedError, Solution, Trace
 from unroll.solvers.unrolled import Unrolled
 
@@ -25,6 +26,7 @@ __all__ = [
     "check_solver",
     "from_dict",
     "from_plain",
+    "run",
     "solvers",
     "to_plain",
 ]

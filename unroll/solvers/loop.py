@@ -32,8 +32,17 @@ def run(
     as is a sample that is not finite: its answer is the same whoever else is in the batch. Without ``tol`` no value
     is inspected and nothing waits for the device. The trace measures the iterates, not the points between them.
 
+    A solver's ``run`` calls it; states are [B, ...], as the problem's start.
+
     Raises:
         ValueError: when ``tol`` is below 100 units of round-off of the state's dtype.
+
+    Example:
+        >>> from unroll.problems import L1, Reconstruction
+        >>> problem = Reconstruction(torch.eye(2), torch.tensor([[[3.0], [0.5]]]), L1(1.0))
+        >>> halfway = lambda iterate, point, proposal: ((iterate + proposal) / 2,) * 2
+        >>> run(problem, halfway, steps=2).value.flatten()
+        tensor([1.5000, 0.0000])
     """
     iterate = point = problem.start()
     if tol is not None:
