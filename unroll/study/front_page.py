@@ -24,38 +24,39 @@ INK = 0.2  # mean grey from which on a patch counts as stroke
 
 
 def picture() -> Figure:
-    """Train two blocks of ``vars-d`` on mnist5k and draw what the patches of a stroke hear.
-
-    To the left the first test digit, clean and noisy, after more and more solver steps, weights unchanged; to the right
-    the share of what they hear that comes from the stroke, over the first test digits. What a patch hears of itself is
-    left out of both.
-    """
+    """Train two blocks of ``vars-d`` on mnist5k and draw what comes of it."""
     data = load("mnist5k")
     generator = seed_everything(0)
     model = build(Entry("vars-d"), data, Size(depth=2)).to(pick_device())
     train(model, data.train, Recipe(epochs=EPOCHS), generator, label="the README's picture")
-    clean = data.test.first(WATCHED)
+    return emerging(model, data.test.first(WATCHED))
+
+
+def emerging(model: ImageModel, clean: Split) -> Figure:
+    """Draw what the patches of a stroke hear after more and more solver steps, weights unchanged.
+
+    To the left the first image, clean and noisy; to the right the share of what is heard that comes from the stroke,
+    over all images. What a patch hears of itself is left out of both.
+    """
     stroke = functional.adaptive_avg_pool2d(clean.images, model.grid).flatten(1) > INK
     seen = {"clean": clean, "noise": corrupt(clean, "gaussian noise", NOISE)}
     heard = {name: heard_of_others(model, split) for name, split in seen.items()}
     with theme():
         figure = plt.figure(figsize=(16, 4.8))
         left, right = figure.subfigures(1, 2, width_ratios=[3, 1])
-        rows, curves = left.subplots(2, len(STEPS) + 1), right.subplots()
-        for (name, split), axes in zip(seen.items(), rows, strict=True):
-            draw_heard(axes[0], split.images[0], None)
-            axes[0].set_ylabel(name)
-            for axis, course in zip(axes[1:], heard[name], strict=True):
-                draw_heard(axis, clean.images[0], None, course[0, stroke[0]].mean(0).view(model.grid))
-        rows[0, 0].set_title("image")
-        for axis, steps in zip(rows[0, 1:], STEPS, strict=True):
-            axis.set_title(f"{steps} step{'s' * (steps > 1)}")
         left.suptitle("What the patches of the stroke hear: each square is a patch, the redder the more")
-        for (name, course), style in zip(heard.items(), ("o-", "s--"), strict=True):
+        rows, curves = left.subplots(2, len(STEPS) + 1), right.subplots()
+        for axis, title in zip(rows[0], ["image", "1 step", *(f"{steps} steps" for steps in STEPS[1:])], strict=True):
+            axis.set_title(title)
+        for (name, course), axes, style in zip(heard.items(), rows, ("o-", "s--"), strict=True):
+            draw_heard(axes[0], seen[name].images[0], None)
+            axes[0].set_ylabel(name)
+            for axis, stage in zip(axes[1:], course, strict=True):
+                draw_heard(axis, clean.images[0], None, stage[0, stroke[0]].mean(0).view(model.grid))
             curves.plot(STEPS, [100 * loyalty(stage, stroke) for stage in course], style, label=name)
         curves.axhline(100 * chance(stroke), color="#4d4d4d", linestyle=":", label="by chance")
         curves.set(xscale="log", xlabel="solver steps", xticks=STEPS, xticklabels=STEPS)
-        curves.set(ylim=(0, None), ylabel=f"share (%), mean of {WATCHED} digits", title="Heard from the stroke")
+        curves.set(ylim=(0, None), ylabel=f"share (%), mean of {len(clean)} digits", title="Heard from the stroke")
         curves.legend(loc="lower right")
     return figure
 
