@@ -10,7 +10,7 @@ EXECUTE := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inp
 .PHONY: help study test test-slow browser lab lint bench notebooks book results laptop claims recovery evolving positions selection clean
 
 help:
-	@echo "make study      train and compare on the shipped digits, under 8 minutes on two CPU cores: results/quick/"
+	@echo "make study      train and compare on the shipped digits, 8 to 15 minutes on two CPU cores: results/quick/"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones too"
 	@echo "make browser    run every notebook in JupyterLab in your Chromium, move every slider, open the book: pictures in runs/browser/"
