@@ -38,7 +38,7 @@ study: $(READY)
 	$(EXECUTE) notebooks/07_comparison.ipynb
 
 # A process a core, of one thread each. Files of tests are handed out whole, since what they share is made once a file,
-# and in their order, so that the notebooks do not come last and alone.
+# and in their order, in which conftest.py puts the notebooks first.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test: $(READY)

@@ -25,6 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the notebooks first: they are the longest file, and one process would have them last and alone."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
 @pytest.fixture(autouse=True)
 def _seeded(doctest_namespace: dict[str, object]) -> None:
     """Every test starts from the same random state; examples in docstrings know torch."""

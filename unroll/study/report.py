@@ -92,7 +92,7 @@ def _told(found: Paired | None) -> str:
 
 def _points(gain: float) -> str:
     """Return points with their sign, and with a second digit where one would hide on which side of zero they are."""
-    return f"{gain:+.1f}" if abs(gain) >= 0.05 else f"{gain:+.2f}"
+    return f"{gain:+.2f}" if 0 < abs(gain) < 0.05 else f"{gain:+.1f}"
 
 
 def describe(comparison: Comparison) -> str:
