@@ -113,7 +113,8 @@ def describe(comparison: Comparison) -> str:
 
 def _measured(comparison: Comparison) -> bool:
     """Whether any attention has a fixed point that it was held against."""
-    return bool(comparison.summary()[DISTANCE].notna().any())
+    table = comparison.table
+    return bool(table[table.measure == DISTANCE].value.notna().any())
 
 
 def refresh(readme: Path, comparison: Comparison) -> None:
